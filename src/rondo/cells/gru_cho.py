@@ -1,0 +1,18 @@
+"""GRU as first published: reset before the product."""
+
+from rondo.cell import Cell, State, sigmoid, tanh
+
+
+class GRUCho(Cell):
+    """Gated recurrent unit, reset applied before the product (Cho et al. 2014, arXiv:1406.1078, eq. 5-8).
+
+    The lecture's full GRU: u admits the candidate (Cho's z keeps the old state: u = 1 - z).
+    """
+
+    citation = "cho2014"
+
+    def step(self, x, s):
+        r = sigmoid(self.W_r @ x + self.U_r @ s.h + self.b_r)  # relevance (reset) gate
+        u = sigmoid(self.W_u @ x + self.U_u @ s.h + self.b_u)  # update gate
+        c = tanh(self.W_c @ x + self.U_c @ (r * s.h) + self.b_c)  # candidate
+        return State(h=u * c + (1 - u) * s.h)

@@ -1,0 +1,211 @@
+"""Expression nodes: the immutable graph that one traced `step` becomes.
+
+A node is an operator with arguments. Equal nodes are the same object (hash-consing), so common
+subexpressions are shared by construction and a graph can be compared with `is`.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterable, Iterator
+
+# Operators and their number of arguments. Everything else in the project is a table keyed by these names.
+LEAVES = {"const", "input", "mask", "state", "vector", "adjoint"}
+UNARY = {"neg", "sigmoid", "tanh", "relu", "exp", "log", "softplus", "sqrt", "abs"}
+BINARY = {"add", "sub", "mul", "div", "minimum", "maximum"}
+COMPARE = {"lt", "le"}
+POINTWISE = UNARY | BINARY | COMPARE | {"where"}
+ROWWISE = {"norm", "rstd", "mean"}  # read a whole vector: norm gives a vector, rstd and mean a number per row
+PRODUCTS = {"matmul", "matmul_t"}  # attr = Block; `matmul_t` is the transposed product of the adjoint
+NORM_EPS = 1e-5
+MAX_NODES = 1000
+MAX_DEPTH = 100
+
+
+class EquationError(ValueError):
+    """A fault in a cell's equations; the message names the line and says what to do."""
+
+
+class Expr:
+    """One node: `op`, `args`, and `attr` (a constant's value, a leaf's name, a product's matrix block)."""
+
+    __slots__ = ("op", "args", "attr", "depth", "__weakref__")
+
+    op: str
+    args: tuple[Expr, ...]
+    attr: object
+    depth: int
+
+    def __repr__(self) -> str:
+        own = [repr(self.attr)] * (self.attr is not None)
+        inner = own + [repr(a) for a in self.args] if self.depth < 12 else ["..."]
+        return f"{self.op}({', '.join(inner)})"
+
+    def __add__(self, other: Operand) -> Expr:
+        return make("add", self, other)
+
+    def __radd__(self, other: Operand) -> Expr:
+        return make("add", other, self)
+
+    def __sub__(self, other: Operand) -> Expr:
+        return make("sub", self, other)
+
+    def __rsub__(self, other: Operand) -> Expr:
+        return make("sub", other, self)
+
+    def __mul__(self, other: Operand) -> Expr:
+        return make("mul", self, other)
+
+    def __rmul__(self, other: Operand) -> Expr:
+        return make("mul", other, self)
+
+    def __truediv__(self, other: Operand) -> Expr:
+        return make("div", self, other)
+
+    def __rtruediv__(self, other: Operand) -> Expr:
+        return make("div", other, self)
+
+    def __neg__(self) -> Expr:
+        return make("neg", self)
+
+    def __lt__(self, other: Operand) -> Expr:
+        return make("lt", self, other)
+
+    def __le__(self, other: Operand) -> Expr:
+        return make("le", self, other)
+
+    def __gt__(self, other: Operand) -> Expr:
+        return make("lt", other, self)
+
+    def __ge__(self, other: Operand) -> Expr:
+        return make("le", other, self)
+
+    def __matmul__(self, other: object) -> Expr:
+        raise EquationError("the left side of @ must be a parameter: write W @ v, with the matrix W a free name")
+
+    def __bool__(self) -> bool:
+        raise EquationError(
+            "the equations are traced on symbols, so Python's if, while, and, or cannot look at a value: "
+            "use where(a < b, x, y)"
+        )
+
+    def __iter__(self) -> Iterator[Expr]:
+        raise EquationError("a vector cannot be unpacked or looped over: equations speak of whole vectors")
+
+    def __getitem__(self, key: object) -> Expr:
+        raise EquationError("a vector cannot be indexed: equations speak of whole vectors")
+
+    def __float__(self) -> float:
+        raise EquationError("a symbol has no value while it is traced: use the functions of rondo.cell, not math or numpy")
+
+    __hash__ = object.__hash__
+
+    def __pow__(self, other: object) -> Expr:
+        raise EquationError("there is no power operator: write v * v, or exp(p * log(v))")
+
+
+Operand = Expr | float | int
+
+
+class Block:
+    """Columns `index` of the matrix `name`: `W @ (a, b)` reads block 0 on a and block 1 on b (of `count`)."""
+
+    __slots__ = ("name", "index", "count")
+
+    def __init__(self, name: str, index: int, count: int) -> None:
+        self.name, self.index, self.count = name, index, count
+
+    def _key(self) -> tuple[str, int, int]:
+        return (self.name, self.index, self.count)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Block) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __repr__(self) -> str:
+        return self.name if self.count == 1 else f"{self.name}[{self.index}]"
+
+
+_table: weakref.WeakValueDictionary[object, Expr] = weakref.WeakValueDictionary()
+_lock = threading.Lock()
+
+
+def intern(op: str, args: tuple[Expr, ...] = (), attr: object = None) -> Expr:
+    """The one node with this operator, arguments and attribute."""
+    key = (op, tuple(id(a) for a in args), type(attr), repr(attr) if isinstance(attr, float) else attr)
+    with _lock:
+        node = _table.get(key)
+        if node is None:
+            node = Expr.__new__(Expr)
+            node.op, node.args, node.attr = op, args, attr
+            node.depth = 1 + max((a.depth for a in args), default=0)
+            _table[key] = node
+    return node
+
+
+def const(value: float | int) -> Expr:
+    return intern("const", (), float(value))
+
+
+def as_expr(value: object) -> Expr:
+    """A number or an expression as a node; anything else is an error that says so."""
+    if isinstance(value, Expr):
+        return value
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if hasattr(value, "as_vector"):
+            return value.as_vector()  # type: ignore[no-any-return]
+        raise EquationError(f"expected an expression or a number, found {type(value).__name__}")
+    return const(value)
+
+
+def make(op: str, *operands: object) -> Expr:
+    """A pointwise node, checked: comparisons stand only as the first argument of `where`."""
+    args = tuple(as_expr(o) for o in operands)
+    start = 1 if op == "where" else 0
+    if op == "where" and args[0].op not in COMPARE and args[0].op != "mask":
+        raise EquationError("the first argument of where must be a comparison: where(a < b, x, y)")
+    for a in args[start:]:
+        if a.op in COMPARE or a.op == "mask":
+            raise EquationError("a comparison can only stand as the first argument of where(a < b, x, y)")
+    return intern(op, args)
+
+
+def matmul(block: Block, operand: Expr, transposed: bool = False) -> Expr:
+    return intern("matmul_t" if transposed else "matmul", (operand,), block)
+
+
+def topological(roots: Iterable[Expr]) -> list[Expr]:
+    """Every node reachable from `roots`, arguments before users, in a stable order."""
+    seen: set[Expr] = set()
+    order: list[Expr] = []
+    for root in roots:
+        stack: list[tuple[Expr, int]] = [(root, 0)]
+        while stack:
+            node, i = stack.pop()
+            if node in seen:
+                continue
+            if i < len(node.args):
+                stack.append((node, i + 1))
+                if node.args[i] not in seen:
+                    stack.append((node.args[i], 0))
+            else:
+                seen.add(node)
+                order.append(node)
+    return order
+
+
+def substitute(roots: Iterable[Expr], table: dict[Expr, Expr]) -> list[Expr]:
+    """The roots with every node that stands in `table` replaced (shared nodes stay shared)."""
+    roots = list(roots)
+    new: dict[Expr, Expr] = {}
+    for node in topological(roots):
+        if node in table:
+            new[node] = table[node]
+        elif all(new[a] is a for a in node.args):
+            new[node] = node
+        else:
+            new[node] = intern(node.op, tuple(new[a] for a in node.args), node.attr)
+    return [new[r] for r in roots]
