@@ -7,20 +7,23 @@
             c = tanh(self.W_c @ x + self.U_c @ (r * s.h) + self.b_c)
             return State(h=u * c + (1 - u) * s.h)
 
-`x` is one input vector, `s` the state entering; batch and time are never mentioned. The functions here accept
-symbols (while tracing) and tensors of columns [n, B] (when a step is run directly). This module needs no torch.
+`x` is one input vector, `s` the state entering; batch and time are never mentioned. The functions here, and
+Python's abs, accept symbols (while tracing) and tensors of columns [n, B] (when a step is run directly). This module
+needs no torch.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
+import math
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rondo.expr.graph import Graph, nearest
-from rondo.expr.nodes import NORM_EPS, EquationError, Expr, as_expr, intern, make
+from rondo.expr.nodes import NORM_EPS, EquationError, Symbolic, as_expr, fold, intern, make
 from rondo.expr.parse import parse_cell
-from rondo.expr.trace import Equations, Fields, Free, trace
+from rondo.expr.trace import Equations, Fields, trace
 
 __all__ = [
     "Cell",
@@ -62,12 +65,10 @@ class State:
         return f"State({', '.join(self._values)})"
 
 
-def _symbolic(v: object) -> bool:
-    return isinstance(v, (Expr, Free))
-
-
 def _unary(v: Any, op: str) -> Any:
-    return make(op, v) if _symbolic(v) else getattr(v, op)()
+    if isinstance(v, (int, float)):
+        return fold(op, v)
+    return make(op, v) if isinstance(v, Symbolic) else getattr(v, op)()
 
 
 def sigmoid(v: Any) -> Any:
@@ -102,12 +103,16 @@ def sqrt(v: Any) -> Any:
 
 def softplus(v: Any) -> Any:
     """log(1 + exp(v)), computed as max(v, 0) + log1p(exp(-|v|))."""
-    return make("softplus", v) if _symbolic(v) else v.relu() + (-v.abs()).exp().log1p()
+    if isinstance(v, (Symbolic, int, float)):
+        return _unary(v, "softplus")
+    return v.relu() + (-v.abs()).exp().log1p()
 
 
 def _pair(op: str, a: Any, b: Any) -> Any:
-    if _symbolic(a) or _symbolic(b):
+    if isinstance(a, Symbolic) or isinstance(b, Symbolic):
         return make(op, a, b)
+    if isinstance(a, (int, float)) and isinstance(b, (int, float)):
+        return fold(op, a, b)
     a, b = (a, b) if hasattr(a, "new_tensor") else (b.new_tensor(a), b)
     return getattr(a, op)(b if hasattr(b, "new_tensor") else a.new_tensor(b))
 
@@ -124,16 +129,16 @@ def maximum(a: Any, b: Any) -> Any:
 
 def where(condition: Any, a: Any, b: Any) -> Any:
     """`a` where the comparison holds, else `b`: where(u < v, a, b). Comparisons stand only here."""
-    if _symbolic(condition):
+    if isinstance(condition, (Symbolic, bool)):
         return make("where", condition, a, b)
-    like = a if hasattr(a, "new_tensor") else b
+    like = next((v for v in (a, b) if hasattr(v, "new_tensor")), condition * 1.0)
     a, b = (v if hasattr(v, "new_tensor") else like.new_tensor(v) for v in (a, b))
     return a.where(condition, b)
 
 
 def norm(v: Any) -> Any:
     """Layer normalisation over the units, without gain: (v - mean(v)) / sqrt(var(v) + 1e-5) (Ba et al. 2016, eq. 4)."""
-    if _symbolic(v):
+    if isinstance(v, Symbolic):
         return intern("norm", (as_expr(v),))
     centred = v - v.mean(0, keepdim=True)
     return centred * ((centred * centred).mean(0, keepdim=True) + NORM_EPS).rsqrt()
@@ -174,7 +179,7 @@ class Cell:
       shapes     sizes that the equations leave open, e.g. {"V": ("rank", "hidden")}
       init       initial values by parameter: a number, "orthogonal", "glorot", "uniform", "identity", (low, high)
       sizes      default values of sizes that the cell adds, e.g. {"rank": 8} or {"proj": "hidden"}
-      citation   the paper, for `rondo cite`
+      citation   the paper as BibTeX, or the key of an entry in a shipped cell, for `rondo cite`
     Annotated numbers (`depth: int = 3`) are constants, set per instance: Highway(depth=5).
     """
 
@@ -185,20 +190,26 @@ class Cell:
     sizes: ClassVar[dict[str, int | str]] = {}
     citation: ClassVar[str] = ""
 
+    if TYPE_CHECKING:  # a parameter is any free name
+
+        def __getattr__(self, name: str) -> Any: ...
+
     def __init__(self, **constants: float) -> None:
         known = self._fields()
         for name, value in constants.items():
             if name not in known:
                 raise EquationError(f"{type(self).__name__} has no constant {name!r}{nearest(name, list(known))}")
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise EquationError(f"the constant {name} must be a number, found {type(value).__name__}")
-        self.constants: dict[str, float] = {**known, **constants}
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+                raise EquationError(f"the constant {name} must be a finite number, found {value!r}")
+            if isinstance(known[name], int) and value != int(value):
+                raise EquationError(f"the constant {name} must be a whole number, found {value!r}")
+        self.constants = {k: type(v)(constants.get(k, v)) for k, v in known.items()}
 
     @classmethod
     def _fields(cls) -> dict[str, float]:
         found: dict[str, float] = {}
         for base in reversed(cls.__mro__[:-1]):
-            for name in base.__dict__.get("__annotations__", {}):
+            for name in inspect.get_annotations(base):
                 value = getattr(cls, name, None)
                 if isinstance(value, (int, float)) and not isinstance(value, bool):
                     found[name] = value
@@ -237,7 +248,7 @@ class Cell:
             return _Matrix(values[name]) if params[name].is_matrix else values[name]
 
         view = Equations(self, self.constants, look)
-        new, output = _split_result(type(self).step(view, x, Fields(state)))
+        new, output = _split_result(type(self).step(view, x, Fields(state)))  # type: ignore[arg-type]
         return new, next(iter(new.values())) if output is None else output
 
     @staticmethod

@@ -6,6 +6,7 @@ import functools
 import importlib
 import pkgutil
 import re
+import textwrap
 
 from rondo.cell import Cell, EquationError
 from rondo.expr.graph import nearest
@@ -34,3 +35,15 @@ def find(name: str) -> Cell:
     if cell is None:
         raise EquationError(f"no cell is called {name!r}{nearest(name.lower(), list(shipped()))}")
     return cell()
+
+
+def bibtex(cell: Cell) -> str:
+    """The papers behind a cell. Its `citation` is BibTeX, or the key of an entry in another shipped cell."""
+    text = cell.citation
+    if text and "@" not in text:
+        text = next((c.citation for c in shipped().values() if f"{{{text}," in c.citation), "")
+    if not text:
+        raise EquationError(
+            f"{cell.name} names no paper: set its citation to a BibTeX entry, or the key of a known one"
+        )
+    return textwrap.dedent(text).strip()

@@ -9,7 +9,14 @@ class Elman(Cell):
     h<t> = tanh(W x<t> + U h<t-1> + b)
     """
 
-    citation = "elman1990"
+    citation = """
+        @article{elman1990,
+          author = {Elman, Jeffrey L.},
+          title = {Finding Structure in Time},
+          journal = {Cognitive Science}, volume = {14}, number = {2}, pages = {179--211}, year = {1990},
+          doi = {10.1207/s15516709cog1402_1}
+        }
+    """
 
     def step(self, x, s):
         return State(h=tanh(self.W @ x + self.U @ s.h + self.b))
@@ -21,7 +28,13 @@ class ElmanRelu(Cell):
     h<t> = relu(W x<t> + U h<t-1> + b)
     """
 
-    citation = "le2015"
+    citation = """
+        @misc{le2015,
+          author = {Le, Quoc V. and Jaitly, Navdeep and Hinton, Geoffrey E.},
+          title = {A Simple Way to Initialize Recurrent Networks of Rectified Linear Units},
+          year = {2015}, eprint = {1504.00941}, archivePrefix = {arXiv}
+        }
+    """
     init = {"U": "identity"}
 
     def step(self, x, s):

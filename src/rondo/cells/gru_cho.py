@@ -9,7 +9,14 @@ class GRUCho(Cell):
     The lecture's full GRU: u admits the candidate (Cho's z keeps the old state: u = 1 - z).
     """
 
-    citation = "cho2014"
+    citation = r"""
+        @inproceedings{cho2014,
+          author = {Cho, Kyunghyun and van Merri{\"e}nboer, Bart and Gulcehre, Caglar and Bahdanau, Dzmitry and
+            Bougares, Fethi and Schwenk, Holger and Bengio, Yoshua},
+          title = {Learning Phrase Representations using {RNN} Encoder--Decoder for Statistical Machine Translation},
+          booktitle = {EMNLP}, pages = {1724--1734}, year = {2014}, eprint = {1406.1078}, archivePrefix = {arXiv}
+        }
+    """
 
     def step(self, x, s):
         r = sigmoid(self.W_r @ x + self.U_r @ s.h + self.b_r)  # relevance (reset) gate

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from rondo.expr.nodes import COMPARE, MAX_DEPTH, MAX_NODES, POINTWISE, Block, EquationError, Expr, topological
 
@@ -56,6 +58,9 @@ class Graph:
     constants: dict[str, float] = field(default_factory=dict)
     masks: dict[str, str] = field(default_factory=dict)  # boolean inputs that rewrites add, and their sizes
     doc: str = ""
+
+    def __deepcopy__(self, memo: object) -> Graph:
+        return self  # immutable: copies of a network share it, and with it everything cached by graph
 
     @property
     def roots(self) -> tuple[Expr, ...]:
@@ -119,13 +124,18 @@ def solve(
     shapes: dict[str, tuple[str, ...]] | None = None,
     where: dict[int, str] | None = None,
     masks: dict[str, str] | None = None,
-    **more: object,
+    end: int = 0,
+    **more: Any,
 ) -> Graph:
-    """Solve all sizes and collect the parameters; `where` maps a line to its text for error messages."""
+    """Solve all sizes and collect the parameters.
+
+    For error messages `where` maps a line to its text, and `end` is the line that returns the results.
+    """
     shapes = shapes or {}
+    _check_sizes(name, inputs, states, shapes)
     order = topological([*(n.expr for n in names), *updates.values(), output])
     _check_limits(name, order)
-    line_of = _lines(names, updates, output)
+    line_of = dict(_first_lines(names, updates, output, end))
     uf = _Unifier()
     term: dict[Expr, object] = {}
     rows: dict[str, object] = {}
@@ -133,15 +143,14 @@ def solve(
     vectors: dict[str, object] = {}
     fresh = iter(range(1, 1_000_000))
 
-    def clash(node: Expr, what: str, a: object, b: object) -> EquationError:
-        line = line_of.get(node)
-        text = (where or {}).get(line or 0, "").strip()
+    def clash(line: int, what: str, a: object, b: object) -> EquationError:
+        text = (where or {}).get(line, "").strip()
         place = f"{name}, line {line}" + (f": {text}" if text else "") if line else name
         return EquationError(f"{place}\n  {what}: one side has size {_show(uf.find(a))}, the other {_show(uf.find(b))}")
 
     def same(node: Expr, what: str, a: object, b: object) -> None:
         if not uf.unify(a, b):
-            raise clash(node, what, a, b)
+            raise clash(line_of[node], what, a, b)
 
     for node in order:
         if node.op == "const":
@@ -191,7 +200,9 @@ def solve(
     for s, node in updates.items():
         if term[node] is None:
             raise EquationError(f"{name}: the new {s} is a number; a state must be a vector")
-        same(node, f"the update of state {s}", states[s], term[node])
+        if not uf.unify(states[s], term[node]):
+            line = next((n.line for n in names if n.name == s and n.expr is node), end)
+            raise clash(line, f"the update of state {s}", states[s], term[node])
     if term[output] is None:
         raise EquationError(f"{name}: the output is a number; return a vector")
 
@@ -207,7 +218,8 @@ def solve(
             return ""
         if isinstance(t, int):
             raise EquationError(
-                f'{name}: the size of {what} is not fixed by the equations; declare it: shapes = {{"{what}": ("rank", ...)}}'
+                f"{name}: the size of {what} is not fixed by the equations; "
+                f'declare it: shapes = {{"{what}": ("rank", ...)}}'
             )
         return str(t)
 
@@ -219,10 +231,13 @@ def solve(
         elif node.op == "vector":
             v = str(node.attr)
             params.setdefault(v, Param(v, final(vectors[v], v)))
+    for p in shapes:
+        if p not in params:
+            raise EquationError(f"{name}: shapes names {p!r}, which no equation uses{nearest(p, list(params))}")
     both = [p for p in rows if p in vectors]
     if both:
         raise EquationError(f"{name}: {both[0]} is used both as a matrix (left of @) and as a vector; use two names")
-    order_of_use = _order_of_use(names, updates, output)
+    order_of_use = _order_of_use(order)
     params = {k: params[k] for k in sorted(params, key=lambda k: order_of_use.get(k, 1 << 30))}
     sizes = {n: final(t, f"line {line_of.get(n, '?')}") for n, t in term.items()}
     return Graph(
@@ -236,12 +251,29 @@ def solve(
         sizes=sizes,
         square=uf.square,
         masks=dict(masks or {}),
-        **more,  # type: ignore[arg-type]
+        **more,
     )
 
 
 def _show(term: object) -> str:
     return f"'{term}'" if isinstance(term, str) else "unknown"
+
+
+def _check_sizes(name: str, inputs: dict[str, str], states: dict[str, str], shapes: dict[str, tuple[str, ...]]) -> None:
+    if not inputs:
+        raise EquationError(f"{name} reads no input; a cell has at least one")
+    if not states:
+        raise EquationError(f"{name} carries no state; return State(h=...)")
+    both = [i for i in inputs if i in states]
+    if both:
+        raise EquationError(f"{name}: {both[0]!r} is both an input and a state; use two names")
+    for p, shape in shapes.items():
+        if not isinstance(shape, (tuple, list)) or not shape:
+            wanted = 'names of sizes, as in ("rank", "hidden")'
+            raise EquationError(f"{name}: shapes[{p!r}] must be {wanted}, found {shape!r}")
+    for size in (*inputs.values(), *states.values(), *(s for shape in shapes.values() for s in shape)):
+        if not isinstance(size, str) or not size.isidentifier():
+            raise EquationError(f"{name}: a size is a plain name such as hidden, found {size!r}")
 
 
 def _check_limits(name: str, order: list[Expr]) -> None:
@@ -252,26 +284,26 @@ def _check_limits(name: str, order: list[Expr]) -> None:
         raise EquationError(f"{name}: a chain of {deepest} operations; the limit is {10 * MAX_DEPTH}")
 
 
-def _lines(names: tuple[Named, ...], updates: dict[str, Expr], output: Expr) -> dict[Expr, int]:
-    """The line on which each node first appears."""
-    found: dict[Expr, int] = {}
-    last = 0
-    for n in names:
-        last = max(last, n.line)
-        for node in topological([n.expr]):
-            found.setdefault(node, n.line)
-    for node in topological([*updates.values(), output]):
-        found.setdefault(node, last + 1)
-    return found
+def _first_lines(
+    names: tuple[Named, ...], updates: dict[str, Expr], output: Expr, end: int
+) -> Iterator[tuple[Expr, int]]:
+    """Every node with the line on which it first appears, in the order of the equations."""
+    roots = [*((n.expr, n.line) for n in names), *((r, end) for r in (*updates.values(), output))]
+    order = iter(topological(root for root, _ in roots))
+    done: set[Expr] = set()
+    for root, line in roots:
+        while root not in done:  # the order finishes one root before the next
+            node = next(order)
+            done.add(node)
+            yield node, line
 
 
-def _order_of_use(names: tuple[Named, ...], updates: dict[str, Expr], output: Expr) -> dict[str, int]:
+def _order_of_use(order: Iterable[Expr]) -> dict[str, int]:
     found: dict[str, int] = {}
-    for root in [*(n.expr for n in names), *updates.values(), output]:
-        for node in topological([root]):
-            key = node.attr.name if isinstance(node.attr, Block) else str(node.attr) if node.op == "vector" else None
-            if key is not None:
-                found.setdefault(key, len(found))
+    for node in order:
+        key = node.attr.name if isinstance(node.attr, Block) else str(node.attr) if node.op == "vector" else None
+        if key is not None:
+            found.setdefault(key, len(found))
     return found
 
 

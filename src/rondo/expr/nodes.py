@@ -6,9 +6,11 @@ subexpressions are shared by construction and a graph can be compared with `is`.
 
 from __future__ import annotations
 
+import contextvars
+import math
 import threading
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 # Operators and their number of arguments. Everything else in the project is a table keyed by these names.
 LEAVES = {"const", "input", "mask", "state", "vector", "adjoint"}
@@ -26,21 +28,16 @@ MAX_DEPTH = 100
 class EquationError(ValueError):
     """A fault in a cell's equations; the message names the line and says what to do."""
 
+    placed = False  # whether the message already names its line
 
-class Expr:
-    """One node: `op`, `args`, and `attr` (a constant's value, a leaf's name, a product's matrix block)."""
 
-    __slots__ = ("op", "args", "attr", "depth", "__weakref__")
+tracing = contextvars.ContextVar("tracing", default=False)  # True while a step runs on symbols
 
-    op: str
-    args: tuple[Expr, ...]
-    attr: object
-    depth: int
 
-    def __repr__(self) -> str:
-        own = [repr(self.attr)] * (self.attr is not None)
-        inner = own + [repr(a) for a in self.args] if self.depth < 12 else ["..."]
-        return f"{self.op}({', '.join(inner)})"
+class Symbolic:
+    """The operators of the equation language; every other use of a symbol is an error that says what to write."""
+
+    __slots__ = ()
 
     def __add__(self, other: Operand) -> Expr:
         return make("add", self, other)
@@ -69,6 +66,9 @@ class Expr:
     def __neg__(self) -> Expr:
         return make("neg", self)
 
+    def __abs__(self) -> Expr:
+        return make("abs", self)
+
     def __lt__(self, other: Operand) -> Expr:
         return make("lt", self, other)
 
@@ -93,25 +93,61 @@ class Expr:
     def __iter__(self) -> Iterator[Expr]:
         raise EquationError("a vector cannot be unpacked or looped over: equations speak of whole vectors")
 
-    def __getitem__(self, key: object) -> Expr:
+    def __getitem__(self, key: object) -> Symbolic:
         raise EquationError("a vector cannot be indexed: equations speak of whole vectors")
 
     def __float__(self) -> float:
-        raise EquationError("a symbol has no value while it is traced: use the functions of rondo.cell, not math or numpy")
+        raise EquationError("a symbol has no value while it is traced: use the functions of rondo.cell, not of math")
 
-    __hash__ = object.__hash__
+    def __index__(self) -> int:
+        raise EquationError("a symbol is no whole number: write a number or a constant such as `depth: int = 3`")
+
+    def __call__(self, *args: object) -> Expr:
+        raise EquationError("only the functions of rondo.cell and methods of the cell can be called")
 
     def __pow__(self, other: object) -> Expr:
         raise EquationError("there is no power operator: write v * v, or exp(p * log(v))")
 
+    __rpow__ = __pow__
 
-Operand = Expr | float | int
+    def __eq__(self, other: object) -> bool:
+        """Identity, as equal nodes are one object; inside a step `==` would decide silently, so it is an error."""
+        if tracing.get():
+            self.__bool__()
+        return self is other
+
+    __hash__ = object.__hash__
+
+
+class Expr(Symbolic):
+    """One node: `op`, `args`, and `attr` (a constant's value, a leaf's name, a product's matrix block)."""
+
+    __slots__ = ("__weakref__", "args", "attr", "depth", "op")
+
+    op: str
+    args: tuple[Expr, ...]
+    attr: object
+    depth: int
+
+    def __repr__(self) -> str:
+        own = [repr(self.attr)] * (self.attr is not None)
+        inner = own + [repr(a) for a in self.args] if self.depth < 12 else ["..."]
+        return f"{self.op}({', '.join(inner)})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return intern, (self.op, self.args, self.attr)  # a copy or an unpickled node is the node itself
+
+    def __deepcopy__(self, memo: object) -> Expr:
+        return self
+
+
+Operand = Symbolic | float | int
 
 
 class Block:
     """Columns `index` of the matrix `name`: `W @ (a, b)` reads block 0 on a and block 1 on b (of `count`)."""
 
-    __slots__ = ("name", "index", "count")
+    __slots__ = ("count", "index", "name")
 
     def __init__(self, name: str, index: int, count: int) -> None:
         self.name, self.index, self.count = name, index, count
@@ -161,9 +197,46 @@ def as_expr(value: object) -> Expr:
     return const(value)
 
 
+# Operators on plain numbers, for parts of an equation that hold no symbol.
+NUMBERS: dict[str, Callable[..., float]] = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / b,
+    "neg": lambda a: -a,
+    "sigmoid": lambda a: 0.5 * (1 + math.tanh(0.5 * a)),
+    "tanh": math.tanh,
+    "relu": lambda a: max(a, 0.0),
+    "exp": math.exp,
+    "log": math.log,
+    "softplus": lambda a: max(a, 0.0) + math.log1p(math.exp(-abs(a))),
+    "sqrt": math.sqrt,
+    "abs": abs,
+    "minimum": min,
+    "maximum": max,
+}
+
+
+def fold(op: str, *numbers: float) -> float:
+    """The operator on plain numbers; an error where there is no finite result, or where it is a comparison."""
+    if op not in NUMBERS:
+        raise EquationError(f"{op} of plain numbers is known beforehand: write the result")
+    try:
+        value = NUMBERS[op](*numbers)
+    except (ValueError, ZeroDivisionError, OverflowError):
+        value = math.nan
+    if not math.isfinite(value):
+        raise EquationError(f"{op}({', '.join(f'{n:g}' for n in numbers)}) has no finite value")
+    return value
+
+
 def make(op: str, *operands: object) -> Expr:
     """A pointwise node, checked: comparisons stand only as the first argument of `where`."""
     args = tuple(as_expr(o) for o in operands)
+    if op != "where" and all(a.op == "const" for a in args):
+        return const(fold(op, *(a.attr for a in args)))  # type: ignore[arg-type]
+    if op == "div" and args[1].op == "const" and args[1].attr == 0:
+        raise EquationError("division by the number 0")
     start = 1 if op == "where" else 0
     if op == "where" and args[0].op not in COMPARE and args[0].op != "mask":
         raise EquationError("the first argument of where must be a comparison: where(a < b, x, y)")

@@ -16,20 +16,22 @@
        c<t> = Γ_u * c̃ + (1 - Γ_u) * c<t-1>
        a<t> = c<t>
 
+   Several may stand on one line, parted by commas or semicolons. A line for the prediction ŷ<t>, as in
+   `ŷ<t> = g2(W_ya a<t> + b_y)`, is checked and left to the model: it is no part of the cell.
+
 The text is read by `ast` and walked by a table of allowed forms. Limits: 16 KB, 1,000 nodes, depth 100.
 """
 
 from __future__ import annotations
 
 import ast
-import math
 import re
 import unicodedata
 from collections.abc import Callable
 from typing import Any
 
 from rondo.expr.graph import Graph, Named, nearest, solve
-from rondo.expr.nodes import BINARY, MAX_DEPTH, MAX_NODES, UNARY, EquationError, Expr, as_expr, intern, make
+from rondo.expr.nodes import LEAVES, MAX_DEPTH, MAX_NODES, UNARY, EquationError, Expr, as_expr, fold, intern, make
 from rondo.expr.trace import Free, fresh_name
 
 MAX_BYTES = 16 * 1024
@@ -37,7 +39,7 @@ MAX_NUMBER = 1e30
 MAX_LOOP = 100
 
 FUNCTIONS: dict[str, tuple[int, Callable[..., Expr]]] = {
-    **{op: (1, lambda v, op=op: make(op, v)) for op in UNARY - {"neg"}},  # type: ignore[misc]
+    **{op: (1, lambda v, op=op: make(op, v)) for op in sorted(UNARY - {"neg"})},
     "minimum": (2, lambda a, b: make("minimum", a, b)),
     "maximum": (2, lambda a, b: make("maximum", a, b)),
     "where": (3, lambda c, a, b: make("where", c, a, b)),
@@ -45,10 +47,16 @@ FUNCTIONS: dict[str, tuple[int, Callable[..., Expr]]] = {
     "g1": (1, lambda v: make("tanh", v)),  # the lecture's activation of the hidden state
 }
 OPERATORS = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}
-SIGNS = {"∘": "*", "⊙": "*", "×": "*", "·": "*", "−": "-", "σ(": "sigmoid(", "⟨": "<", "⟩": ">", "′": "_prime"}
-ACCENTS = {"\u0303": "_tilde", "\u0302": "_hat", "\u0304": "_bar", "\u0307": "_dot"}
+HEADS = {"g2", "softmax", "sigmoid"}  # what makes the lecture's prediction of a linear map
+SIGNS = {"∘": "*", "⊙": "*", "×": "*", "·": "*", "−": "-", "⟨": "<", "⟩": ">"}
+ACCENTS = {"\u0303": "_tilde", "\u0302": "_hat", "\u0304": "_bar", "\u0307": "_dot", "′": "_prime"}
 GREEK = set("ΓΔΘΛΞΠΣΦΨΩαβγδεζηθικλμξπρσςτφχψω")  # the letters that no Latin letter looks like
 ASCII = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_ \t\n()[]{}<>=+-*/@.,:^\"'#\\;!?`%&|~$")
+# where any letter may stand: comments, and in the function form what Python reads as a string
+_COMMENT = re.compile(r"(#[^\n]*)")
+_LITERAL = re.compile(
+    r'''("""(?:\\.|[^\\])*?"""|\'{3}(?:\\.|[^\\])*?\'{3}|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\#[^\n]*)''', re.S
+)
 COMPARISONS: dict[type, Callable[[Any, Any], Expr]] = {
     ast.Lt: lambda a, b: make("lt", a, b),
     ast.LtE: lambda a, b: make("le", a, b),
@@ -71,50 +79,73 @@ def parse_cell(
     `states` overrides sizes of states (and, for lecture lines, their order: the first is the output);
     `shapes`, `constants` and `init` are as on `Cell`. Raises EquationError, with the line, for anything else.
     """
-    source = _clean(text)
-    constants = {k: _number(v, k) for k, v in (constants or {}).items()}
-    more: dict[str, object] = {"constants": constants, "init": dict(init or {})}
-    shapes = {k: tuple(v) for k, v in (shapes or {}).items()}
-    if re.search(r"^\s*def\b", source, re.M):
-        return _parse_function(source, name, states, shapes, constants, doc, more)
-    return _parse_lines(source, name or "Cell", states, shapes, constants, doc, more)
+    text = _checked(text)
+    function = re.search(r"^[ \t]*def\b", text, re.M)
+    source = _clean(text, _LITERAL if function else _COMMENT)
+    constants = {k: _number(v, f"the constant {k}") for k, v in (constants or {}).items()}
+    more: dict[str, Any] = {"constants": constants, "init": dict(init or {})}
+    if function:
+        return _parse_function(source, name, states or {}, shapes or {}, constants, doc, more)
+    return _parse_lines(source, name or "Cell", states or {}, shapes or {}, constants, doc, more)
 
 
-def _number(value: object, name: str) -> float:
+def _number(value: object, what: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise EquationError(f"the constant {name} must be a number")
-    if not math.isfinite(value) or abs(value) > MAX_NUMBER:
-        raise EquationError(f"the number {name} is too large; the limit is {MAX_NUMBER:g}")
+        raise EquationError(f"{what} must be a number, found {type(value).__name__}")
+    if not abs(value) <= MAX_NUMBER:  # also false for nan
+        raise EquationError(f"{what} is too large; the limit is {MAX_NUMBER:g}")
     return value
 
 
-def _clean(text: str) -> str:
-    """The text in plain letters: accents and signs of the lecture spelled out, every other letter refused."""
+def _checked(text: object) -> str:
+    """The text, if it is one and not too long, with plain line ends."""
     if not isinstance(text, str):
         raise EquationError(f"equations are text, found {type(text).__name__}")
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise EquationError(f"the equations take more than {MAX_BYTES // 1024} KB")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _clean(text: str, literal: re.Pattern[str]) -> str:
+    """The text in plain letters: accents and signs of the lecture spelled out, every other letter refused."""
+    pieces = literal.split(text)
+    pieces[::2] = [_plain(piece) for piece in pieces[::2]]
+    line = 1
+    for k, piece in enumerate(pieces):
+        if k % 2 == 0:
+            _check_letters(piece, line)
+        line += piece.count("\n")
+    _check_brackets("".join(pieces[::2]))
+    return "".join(pieces)
+
+
+def _plain(code: str) -> str:
     for sign, plain in SIGNS.items():
-        text = text.replace(sign, plain)
-    text = unicodedata.normalize("NFD", text).replace("\r\n", "\n")
-    for accent, word in ACCENTS.items():
-        text = text.replace(accent, word)
-    text = re.sub(r"(_(?:tilde|hat|bar|dot|prime))(_\w+)", r"\2\1", text)
-    for number, line in enumerate(text.split("\n"), 1):
-        for ch in line.split("#")[0]:
+        code = code.replace(sign, plain)
+    code = unicodedata.normalize("NFD", code)
+    for accent, word in ACCENTS.items():  # c̃_k is c_k_tilde; a name spelled c_tilde_k stays as it is
+        code = re.sub(rf"{accent}(_(?!t\b)\w+)?", rf"\1{word}", code)
+    return re.sub(r"(?<!\w)σ(?=\s*\()", "sigmoid", code)
+
+
+def _check_letters(code: str, first: int) -> None:
+    for number, line in enumerate(code.split("\n"), first):
+        for ch in line:
             if ch not in ASCII and ch not in GREEK:
                 label = unicodedata.name(ch, f"U+{ord(ch):04X}")
                 raise EquationError(
                     f"line {number}: the character {ch!r} ({label}) is not allowed in equations: "
                     "use Latin letters, digits, _ and the Greek letters that look like no Latin one"
                 )
+
+
+def _check_brackets(code: str) -> None:
     depth = deepest = 0
-    for ch in text:
+    for ch in code:
         depth += (ch in "([{") - (ch in ")]}")
         deepest = max(deepest, depth)
     if deepest > MAX_DEPTH:
         raise EquationError(f"brackets are nested {deepest} deep; the limit is {MAX_DEPTH}")
-    return text
 
 
 def _ast(source: str) -> ast.Module:
@@ -142,12 +173,15 @@ class _Reader:
         self.cell, self.constants, self.lines = cell, constants, lines
         self.bound: dict[str, Any] = {}
         self.names: list[Named] = []
+        self.taken: set[str] = set()  # names that a line may not take again
         self.budget = 20 * MAX_NODES
 
     def fail(self, node: ast.AST, message: str) -> EquationError:
         line = getattr(node, "lineno", 0)
         text = self.lines.get(line, "").strip()
-        return EquationError(f"{self.cell}, line {line}: {text[:100]}\n  {message}")
+        error = EquationError(f"{self.cell}, line {line}: {text[:100]}\n  {message}")
+        error.placed = True
+        return error
 
     def expression(self, node: ast.AST) -> Any:
         self.budget -= 1
@@ -156,18 +190,25 @@ class _Reader:
         handler = getattr(self, f"_{type(node).__name__}", None)
         if handler is None:
             raise self.fail(node, f"{_what(node)} cannot stand in equations")
+        return self.placed(node, lambda: handler(node))
+
+    def vector(self, node: ast.AST) -> Expr:
+        """The expression as a node: numbers and free names included."""
+        found: Expr = self.placed(node, lambda: as_expr(self.expression(node)))
+        return found
+
+    def placed(self, node: ast.AST, read: Callable[[], Any]) -> Any:
+        """What `read` gives; its error names the line of `node` unless it names one already."""
         try:
-            return handler(node)
+            return read()
         except EquationError as error:
-            raise error if "line" in str(error) else self.fail(node, str(error)) from None
+            raise error if error.placed else self.fail(node, str(error)) from None
 
     def _Constant(self, node: ast.Constant) -> float:
         value = node.value
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise self.fail(node, f"only numbers can stand in equations, found {type(value).__name__}")
-        if isinstance(value, int) and value.bit_length() > 100:
-            raise self.fail(node, f"a number is too large; the limit is {MAX_NUMBER:g}")
-        return _number(value, "literal")
+        return _number(value, "a number")
 
     def _Name(self, node: ast.Name) -> Any:
         name = node.id
@@ -189,6 +230,8 @@ class _Reader:
 
     def _BinOp(self, node: ast.BinOp) -> Any:
         if isinstance(node.op, ast.MatMult):
+            if isinstance(node.left, ast.BinOp):
+                raise self.fail(node, "the left side of @ must be a free name: use brackets, a * (W @ v)")
             left = self.expression(node.left)
             if not isinstance(left, Free):
                 raise self.fail(node, "the left side of @ must be a free name: W @ v")
@@ -198,15 +241,11 @@ class _Reader:
             raise self.fail(node, f"the operator {type(node.op).__name__} is not known: use + - * / @")
         a, b = self.expression(node.left), self.expression(node.right)
         if isinstance(a, (int, float)) and isinstance(b, (int, float)):
-            return self._fold(node, op, a, b)
+            return self._fold(op, a, b)
         return make(op, a, b)
 
-    def _fold(self, node: ast.AST, op: str, a: float, b: float) -> float:
-        try:
-            value = {"add": a + b, "sub": a - b, "mul": a * b}[op] if op != "div" else a / b
-        except ZeroDivisionError:
-            raise self.fail(node, "division by zero") from None
-        return _number(value, "result")
+    def _fold(self, op: str, a: float, b: float) -> float:
+        return _number(fold(op, a, b), "the result")
 
     def _stack(self, node: ast.AST) -> Any:
         if isinstance(node, (ast.Tuple, ast.List)):
@@ -240,14 +279,21 @@ class _Reader:
             raise self.fail(node, "a comparison is one of < <= > >= between two values")
         return build(self.expression(node.left), self.expression(node.comparators[0]))
 
-    def assign(self, name: str, value: Any, line: int) -> None:
-        if name in FUNCTIONS or name == "State" or name.startswith("__"):
-            raise EquationError(f"{self.cell}, line {line}: {name!r} cannot be assigned; choose another name")
-        self.bound[name] = value
+    def assign(self, name: str, node: ast.expr) -> None:
+        """Bind `name`; one bound again is noted under a new number, and a leaf keeps its own name."""
+        self.check_name(name, node)
+        value = self.expression(node)
         if isinstance(value, Free):
-            self.bound[name] = value = value.as_vector()
-        if isinstance(value, Expr):
-            self.names.append(Named(fresh_name(name, self.names), value, line))
+            value = self.vector(node)
+        self.bound[name] = value
+        if isinstance(value, Expr) and value.op not in LEAVES:
+            if len(self.names) >= MAX_NODES:
+                raise self.fail(node, f"over {MAX_NODES} lines when all loops are unrolled")
+            self.names.append(Named(fresh_name(name, self.taken), value, getattr(node, "lineno", 0)))
+
+    def check_name(self, name: str, node: ast.AST) -> None:
+        if name in FUNCTIONS or name in ("State", "range") or name.startswith("__"):
+            raise self.fail(node, f"{name!r} cannot be assigned; choose another name")
 
 
 def _what(node: ast.AST) -> str:
@@ -264,11 +310,11 @@ def _what(node: ast.AST) -> str:
 def _parse_function(
     source: str,
     name: str | None,
-    states: dict[str, str] | None,
+    states: dict[str, str],
     shapes: dict[str, tuple[str, ...]],
     constants: dict[str, float],
     doc: str,
-    more: dict[str, object],
+    more: dict[str, Any],
 ) -> Graph:
     tree = _ast(source)
     lines = dict(enumerate(source.split("\n"), 1))
@@ -276,39 +322,52 @@ def _parse_function(
         raise EquationError("a cell's text is one function and nothing else: def Name(x: input, h: hidden): ...")
     function = tree.body[0]
     reader = _Reader(function.name, constants, lines)
-    a = function.args
-    if a.vararg or a.kwarg or a.kwonlyargs or a.defaults or a.posonlyargs or function.decorator_list:
-        raise reader.fail(function, "the header is def Name(x: input, h: hidden): plain arguments only")
-    sizes: dict[str, str] = {}
-    for arg in a.args:
-        if arg.annotation is not None and not isinstance(arg.annotation, ast.Name):
-            raise reader.fail(function, f"the size of {arg.arg} must be a plain name, as in h: hidden")
-        sizes[arg.arg] = arg.annotation.id if isinstance(arg.annotation, ast.Name) else ""
+    sizes = _header(reader, function)
     result = function.body[-1]
     if not isinstance(result, ast.Return):
         raise reader.fail(result, "the last line must be return State(...)")
     call, out = _returned(reader, result)
-    returned = [k.arg for k in call.keywords]
-    for s in returned:
-        if s not in sizes:
-            raise reader.fail(result, f"State names {s!r}, which is no argument of {function.name}")
-    found = {s: (states or {}).get(s, sizes[s] or "hidden") for s in returned if s}
+    returned = [str(k.arg) for k in call.keywords]
+    for s in [*returned, *states]:
+        if s not in sizes or s not in returned:
+            what = f"which is no argument of {function.name}" if s not in sizes else "which State(...) does not return"
+            raise reader.fail(result, f"the state {s!r} is named, {what}")
+    found = {s: states.get(s, sizes[s] or "hidden") for s in returned}
     inputs = {i: sizes[i] or "input" for i in sizes if i not in found}
-    for i in inputs:
-        reader.bound[i] = intern("input", (), i)
-    for s in found:
-        reader.bound[s] = intern("state", (), s)
-    body = function.body[:-1]
-    if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
-        if not isinstance(body[0].value.value, str):
-            raise reader.fail(body[0], "a line must be name = equation")
-        doc, body = doc or body[0].value.value, body[1:]
+    reader.bound.update({i: intern("input", (), i) for i in inputs})
+    reader.bound.update({s: intern("state", (), s) for s in found})
+    reader.taken.update(inputs)
+    said, body = _docstring(function.body[:-1])
     _statements(reader, body)
-    updates = {k.arg: as_expr(reader.expression(k.value)) for k in call.keywords if k.arg}
-    output = as_expr(reader.expression(out)) if out is not None else next(iter(updates.values()))
-    return solve(
-        name or function.name, inputs, found, tuple(reader.names), updates, output, shapes, lines, doc=doc, **more
-    )
+    updates = {str(k.arg): reader.vector(k.value) for k in call.keywords}
+    output = reader.vector(out) if out is not None else next(iter(updates.values()))
+    title = name or function.name
+    more = {"doc": doc or said, "end": result.lineno, **more}
+    return solve(title, inputs, found, tuple(reader.names), updates, output, shapes, lines, **more)
+
+
+def _header(reader: _Reader, function: ast.FunctionDef) -> dict[str, str]:
+    """The arguments and the names of their sizes ("" where none is given)."""
+    a = function.args
+    odd = a.vararg or a.kwarg or a.kwonlyargs or a.defaults or a.posonlyargs
+    if odd or function.decorator_list or function.returns or getattr(function, "type_params", None):
+        raise reader.fail(function, "the header is def Name(x: input, h: hidden): plain arguments only")
+    sizes: dict[str, str] = {}
+    for arg in a.args:
+        reader.check_name(arg.arg, function)
+        if arg.arg in sizes or arg.arg in reader.constants:
+            raise reader.fail(function, f"the argument {arg.arg!r} stands twice, or is a constant too; use two names")
+        if arg.annotation is not None and not isinstance(arg.annotation, ast.Name):
+            raise reader.fail(function, f"the size of {arg.arg} must be a plain name, as in h: hidden")
+        sizes[arg.arg] = arg.annotation.id if isinstance(arg.annotation, ast.Name) else ""
+    return sizes
+
+
+def _docstring(body: list[ast.stmt]) -> tuple[str, list[ast.stmt]]:
+    first = body[0] if body else None
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+        return first.value.value, body[1:]
+    return "", body
 
 
 def _returned(reader: _Reader, result: ast.Return) -> tuple[ast.Call, ast.AST | None]:
@@ -316,7 +375,8 @@ def _returned(reader: _Reader, result: ast.Return) -> tuple[ast.Call, ast.AST | 
     if isinstance(value, ast.Tuple) and len(value.elts) == 2:
         value, out = value.elts
     good = isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "State"
-    if not good or value.args or not value.keywords or any(k.arg is None for k in value.keywords):  # type: ignore[union-attr]
+    names = [k.arg for k in value.keywords] if good else []  # type: ignore[union-attr]
+    if not names or None in names or len(set(names)) < len(names) or value.args:  # type: ignore[union-attr]
         raise reader.fail(result, "the last line must be return State(h=...) or return State(h=...), output")
     return value, out  # type: ignore[return-value]
 
@@ -324,7 +384,7 @@ def _returned(reader: _Reader, result: ast.Return) -> tuple[ast.Call, ast.AST | 
 def _statements(reader: _Reader, body: list[ast.stmt]) -> None:
     for node in body:
         if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-            reader.assign(node.targets[0].id, reader.expression(node.value), node.lineno)
+            reader.assign(node.targets[0].id, node.value)
         elif isinstance(node, ast.For):
             _loop(reader, node)
         else:
@@ -339,9 +399,10 @@ def _loop(reader: _Reader, node: ast.For) -> None:
     bounds = [reader.expression(a) for a in call.args]  # type: ignore[attr-defined]
     if not all(isinstance(b, (int, float)) and b == int(b) for b in bounds) or (len(bounds) == 3 and bounds[2] == 0):
         raise reader.fail(node, "the bounds of range must be whole numbers or constants of the cell")
+    reader.check_name(node.target.id, node)
     steps = range(*(int(b) for b in bounds))
-    if len(steps) > MAX_LOOP:
-        raise reader.fail(node, f"a loop of {len(steps)} rounds; the limit is {MAX_LOOP}")
+    if steps[MAX_LOOP:]:  # len() fails on huge ranges
+        raise reader.fail(node, f"a loop of over {MAX_LOOP} rounds")
     for k in steps:
         reader.bound[node.target.id] = k
         _statements(reader, node.body)
@@ -349,84 +410,130 @@ def _loop(reader: _Reader, node: ast.For) -> None:
 
 # --- the lecture's lines -------------------------------------------------------------------------
 
+PREVIOUS = "__prev"  # ends the name of a value at <t-1>
 _TIME = [
-    (re.compile(r"\^?\s*(?:\{\s*)?<\s*t\s*-\s*1\s*>(?:\s*\})?"), "__prev"),
+    (re.compile(r"\^?\s*(?:\{\s*)?<\s*t\s*-\s*1\s*>(?:\s*\})?"), PREVIOUS),
     (re.compile(r"\^?\s*(?:\{\s*)?<\s*t\s*>(?:\s*\})?"), ""),
-    (re.compile(r"_\{\s*t\s*-\s*1\s*\}"), "__prev"),
+    (re.compile(r"_\{\s*t\s*-\s*1\s*\}"), PREVIOUS),
     (re.compile(r"_\{\s*t\s*\}|(?<=[^\W_])_t\b"), ""),
 ]
 _PRODUCT = re.compile(r"(?<=[\w\]])[ \t]+(?=[^\W\d])")
 
 
+Line = tuple[str, ast.expr, int]  # name, equation, number of the line
+
+
 def _parse_lines(
     source: str,
     cell: str,
-    states: dict[str, str] | None,
+    states: dict[str, str],
     shapes: dict[str, tuple[str, ...]],
     constants: dict[str, float],
     doc: str,
-    more: dict[str, object],
+    more: dict[str, Any],
 ) -> Graph:
-    statements: list[tuple[str, ast.AST, int]] = []
     lines = dict(enumerate(source.split("\n"), 1))
-    for number, line in lines.items():
-        plain = line.split("#")[0].strip().rstrip(",;.")
-        if not plain:
-            continue
-        for pattern, word in _TIME:
-            plain = pattern.sub(word, plain)
-        left, sign, right = plain.partition("=")
-        left = left.strip()
-        if not sign or not left.isidentifier() or not right.strip():
-            raise EquationError(f"line {number}: {line.strip()[:80]}\n  a line must be name = equation")
-        tree = _ast(_PRODUCT.sub(" @ ", right.strip()))
-        if len(tree.body) != 1 or not isinstance(tree.body[0], ast.Expr):
-            raise EquationError(f"line {number}: {line.strip()[:80]}\n  a line must be name = equation")
-        for node in ast.walk(tree):
-            if hasattr(node, "lineno"):
-                node.lineno = number
-        if left in (s[0] for s in statements):
-            raise EquationError(f"line {number}: {left} is defined twice")
-        statements.append((left, tree.body[0].value, number))
-    if not statements:
-        raise EquationError("no equations found: write one a line, name = equation")
-    order = _in_order(statements)
-    used = {n.id for _, value, _ in statements for n in ast.walk(value) if isinstance(n, ast.Name)}
-    carried = [n[: -len("__prev")] for n in sorted(used) if n.endswith("__prev")]
-    defined = [name for name, _, _ in statements]
-    for s in carried:
-        if s not in defined:
-            raise EquationError(f"{cell}: {s}<t-1> is read but {s}<t> is never computed; add a line {s}<t> = ...")
-    first = next((n for n in ("a", "h", "y") if n in defined), None) or next(n for n in defined if n in carried or not carried)
-    ordered = sorted(carried, key=lambda s: (s != first, defined.index(s)))
-    found = {s: (states or {}).get(s, "hidden") for s in (states or ordered) if s in ordered} or {}
-    if set(states or {}) - set(found):
-        extra = sorted(set(states or {}) - set(found))
-        raise EquationError(f"{cell}: the state {extra[0]!r} is never used; remove it or use {extra[0]}<t-1>")
-    if not found:
-        raise EquationError(f"{cell}: nothing is carried in time: no equation reads a name at <t-1>")
     reader = _Reader(cell, constants, lines)
+    statements, heads = _split_heads(_read_lines(reader))
+    first, carried = _carried(cell, statements)
+    for s in states:
+        if s not in carried:
+            raise EquationError(f"{cell}: the state {s!r} is never used; remove it or use {s}<t-1>")
+    if states and set(carried) - set(states):
+        left_out = ", ".join(s for s in carried if s not in states)
+        raise EquationError(f"{cell}: states leaves out {left_out}, which is read at <t-1>")
+    found = dict(states) or dict.fromkeys(carried, "hidden")
     reader.bound["x"] = intern("input", (), "x")
-    for s in found:
-        reader.bound[f"{s}__prev"] = intern("state", (), s)
-    for name, value, line in order:
-        reader.assign(name, reader.expression(value), line)
+    reader.bound.update({s + PREVIOUS: intern("state", (), s) for s in found})
+    for name, value, _ in _in_order(statements):
+        reader.assign(name, value)
     updates = {s: as_expr(reader.bound[s]) for s in found}
     output = as_expr(reader.bound[first])
-    for n in used:
-        if n in ("c", "a", "h") and n not in reader.bound:
-            raise EquationError(f"{cell}: {n} is read but never computed")
+    for value in heads:
+        reader.vector(value)
     return solve(cell, {"x": "input"}, found, tuple(reader.names), updates, output, shapes, lines, doc=doc, **more)
 
 
-def _in_order(statements: list[tuple[str, ast.AST, int]]) -> list[tuple[str, ast.AST, int]]:
+def _read_lines(reader: _Reader) -> list[Line]:
+    """Every equation `name = expression`, as a name and a syntax tree; several may share a line."""
+    statements: list[Line] = []
+    for number, line in reader.lines.items():
+        place = ast.Pass(lineno=number)  # a node that only says where
+        plain = line.split("#")[0]
+        for pattern, word in _TIME:
+            plain = pattern.sub(word, plain)
+        for equation in filter(None, (e.strip(" \t\f.") for e in _parted(plain))):
+            name, sign, right = (part.strip() for part in equation.partition("="))
+            if not sign or not name.isidentifier() or not right or right.startswith("="):
+                raise reader.fail(place, "a line must be name = equation, one for each name")
+            if name == "x" or name.endswith(PREVIOUS) or name in (s[0] for s in statements):
+                given = name.removesuffix(PREVIOUS)
+                raise reader.fail(place, f"{given!r} is given already; a line computes a new name")
+            statements.append((name, _equation(reader, place, right), number))
+    if not statements:
+        raise EquationError("no equations found: write one a line, name = equation")
+    return statements
+
+
+def _parted(line: str) -> list[str]:
+    """The line cut at commas and semicolons that stand outside brackets."""
+    parts, depth = [""], 0
+    for ch in line:
+        depth += (ch in "([{") - (ch in ")]}")
+        if ch in ",;" and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += ch
+    return parts
+
+
+def _equation(reader: _Reader, place: ast.stmt, right: str) -> ast.expr:
+    tree = reader.placed(place, lambda: _ast(_PRODUCT.sub(" @ ", right)))
+    if len(tree.body) != 1 or not isinstance(tree.body[0], ast.Expr):
+        raise reader.fail(place, "a line must be name = equation")
+    for node in ast.walk(tree):
+        if hasattr(node, "lineno"):
+            node.lineno = place.lineno
+    return tree.body[0].value
+
+
+def _names_in(value: ast.AST) -> set[str]:
+    return {n.id for n in ast.walk(value) if isinstance(n, ast.Name)}
+
+
+def _split_heads(statements: list[Line]) -> tuple[list[Line], list[ast.expr]]:
+    """The lines of the cell, and what the lines of the prediction ŷ make a distribution of."""
+    read = set().union(*(_names_in(value) for _, value, _ in statements))
+    cell, heads = [], []
+    for name, value, number in statements:
+        call = isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in HEADS
+        if name == "y_hat" and not read & {name, name + PREVIOUS} and call and len(value.args) == 1:  # type: ignore[attr-defined]
+            heads.append(value.args[0])  # type: ignore[attr-defined]
+        else:
+            cell.append((name, value, number))
+    return cell, heads
+
+
+def _carried(cell: str, statements: list[Line]) -> tuple[str, list[str]]:
+    """The name that is the output, and the names read at <t-1>: the output first, then as they are computed."""
+    defined = [name for name, _, _ in statements]
+    used = set().union(*(_names_in(value) for _, value, _ in statements))
+    carried = [n.removesuffix(PREVIOUS) for n in sorted(used) if n.endswith(PREVIOUS)]
+    for s in carried:
+        if s not in defined:
+            raise EquationError(f"{cell}: {s}<t-1> is read but {s}<t> is never computed; add a line {s}<t> = ...")
+    if not carried:
+        raise EquationError(f"{cell}: nothing is carried in time: no equation reads a name at <t-1>")
+    first = next(n for n in ("a", "h", "y", *defined) if n in ("a", "h", "y", *carried) and n in defined)
+    return first, sorted(carried, key=lambda s: (s != first, defined.index(s)))
+
+
+def _in_order(statements: list[Line]) -> list[Line]:
     """The lines sorted so that each name is computed before it is read, otherwise as they stand."""
     defined = {name for name, _, _ in statements}
-    needs = {
-        name: {n.id for n in ast.walk(value) if isinstance(n, ast.Name)} & defined for name, value, _ in statements
-    }
+    needs = {name: _names_in(value) & defined for name, value, _ in statements}
     done: set[str] = set()
-    order: list[tuple[str, ast.AST, int]] = []
+    order: list[Line] = []
     waiting = list(statements)
     while waiting:
         ready = next((s for s in waiting if needs[s[0]] <= done), None)

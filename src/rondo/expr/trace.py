@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
 
 from rondo.expr.graph import Graph, Named, nearest, solve
-from rondo.expr.nodes import Block, EquationError, Expr, Operand, as_expr, intern, make, matmul
+from rondo.expr.nodes import LEAVES, Block, EquationError, Expr, Symbolic, as_expr, intern, matmul, tracing
 
 VECTOR_INITIALS = "bpgw"
 
 
-class Free:
+class Free(Symbolic):
     """A name of the equations that is not bound: a matrix when it stands left of @, else a vector."""
+
+    __slots__ = ("known", "name")
 
     def __init__(self, name: str, known: list[str]) -> None:
         self.name, self.known = name, known
@@ -27,6 +29,12 @@ class Free:
                 f"with b, p, g or w{nearest(self.name, self.known)}"
             )
         return intern("vector", (), self.name)
+
+    def __call__(self, *args: object) -> Expr:
+        raise EquationError(f"{self.name} is no function or method that this cell has")
+
+    def __index__(self) -> int:
+        raise EquationError(f"{self.name!r} is no constant: declare it in the class, as {self.name}: int = 3")
 
     def __matmul__(self, operand: object) -> Expr:
         parts = operand if isinstance(operand, (tuple, list)) else (operand,)
@@ -42,48 +50,6 @@ class Free:
         if isinstance(index, bool) or not isinstance(index, int):
             raise EquationError(f"{self.name}[...] takes a plain number: {self.name}[0] is the parameter {self.name}_0")
         return Free(f"{self.name}_{index}", self.known)
-
-    def __add__(self, other: Operand) -> Expr:
-        return make("add", self, other)
-
-    def __radd__(self, other: Operand) -> Expr:
-        return make("add", other, self)
-
-    def __sub__(self, other: Operand) -> Expr:
-        return make("sub", self, other)
-
-    def __rsub__(self, other: Operand) -> Expr:
-        return make("sub", other, self)
-
-    def __mul__(self, other: Operand) -> Expr:
-        return make("mul", self, other)
-
-    def __rmul__(self, other: Operand) -> Expr:
-        return make("mul", other, self)
-
-    def __truediv__(self, other: Operand) -> Expr:
-        return make("div", self, other)
-
-    def __rtruediv__(self, other: Operand) -> Expr:
-        return make("div", other, self)
-
-    def __neg__(self) -> Expr:
-        return make("neg", self)
-
-    def __lt__(self, other: Operand) -> Expr:
-        return make("lt", self, other)
-
-    def __le__(self, other: Operand) -> Expr:
-        return make("le", self, other)
-
-    def __gt__(self, other: Operand) -> Expr:
-        return make("lt", other, self)
-
-    def __ge__(self, other: Operand) -> Expr:
-        return make("le", other, self)
-
-    def __bool__(self) -> bool:
-        return as_expr(self).__bool__()
 
 
 class Fields:
@@ -124,10 +90,13 @@ class Equations:
 
 
 class _Recorder:
-    """Follows one call of `step`, line by line, and notes each local name when it is bound to a node."""
+    """Follows one call of `step`, line by line, and notes each local name when it is bound to a node.
 
-    def __init__(self, code: object) -> None:
-        self.code = code
+    A name for a leaf (`h = s.h`) is not noted: the leaf has its own.
+    """
+
+    def __init__(self, code: object, taken: Iterable[str]) -> None:
+        self.code, self.taken = code, set(taken)
         self.bound: dict[str, Expr] = {}
         self.names: list[Named] = []
         self.line = 0
@@ -145,17 +114,18 @@ class _Recorder:
 
     def _look(self, frame: FrameType) -> None:
         for name, value in frame.f_locals.items():
-            if isinstance(value, Expr) and self.bound.get(name) is not value and name not in ("x", "s", "self"):
+            if isinstance(value, Expr) and self.bound.get(name) is not value:
                 self.bound[name] = value
-                self.names.append(Named(fresh_name(name, self.names), value, self.line))
+                if value.op not in LEAVES:
+                    self.names.append(Named(fresh_name(name, self.taken), value, self.line))
 
 
-def fresh_name(name: str, taken: list[Named]) -> str:
-    """`name`, or name_2, name_3 ... when it is bound again."""
-    used = {n.name for n in taken}
+def fresh_name(name: str, taken: set[str]) -> str:
+    """`name`, or name_2, name_3 ... when it is bound again; it joins `taken`."""
     k, candidate = 2, name
-    while candidate in used:
+    while candidate in taken:
         candidate, k = f"{name}_{k}", k + 1
+    taken.add(candidate)
     return candidate
 
 
@@ -167,7 +137,7 @@ def trace(
     shapes: dict[str, tuple[str, ...]],
     constants: dict[str, float],
     make_result: Callable[[object], tuple[dict[str, object], object | None]],
-    **more: object,
+    **more: Any,
 ) -> Graph:
     """The graph of `cell.step`, run once on symbols. Errors name the line of the step."""
     step = type(cell).step
@@ -175,26 +145,36 @@ def trace(
     view = Equations(cell, constants, lambda n: Free(n, known))
     x = [intern("input", (), i) for i in inputs]
     s = Fields({n: intern("state", (), n) for n in states})
-    recorder = _Recorder(step.__code__)
-    old = sys.gettrace()
+    recorder = _Recorder(step.__code__, inputs)
+    old, token = sys.gettrace(), tracing.set(True)
     sys.settrace(recorder)
     try:
         result = step(view, *x, s)
+        sys.settrace(old)
+        updates, out = _updates(name, states, *make_result(result))
     except EquationError as error:
         sys.settrace(old)
         raise EquationError(f"{name}.step, line {recorder.line}: {_text(step, recorder.line)}\n  {error}") from None
     finally:
         sys.settrace(old)
-    new, output = make_result(result)
+        tracing.reset(token)
+    end = recorder.line
+    lines = {line: _text(step, line) for line in (*(n.line for n in recorder.names), end)}
+    more = {"constants": constants, **more}
+    return solve(name, inputs, states, tuple(recorder.names), updates, out, shapes, lines, end=end, **more)
+
+
+def _updates(
+    name: str, states: dict[str, str], new: dict[str, object], output: object | None
+) -> tuple[dict[str, Expr], Expr]:
+    """The new states in the cell's order, and the output (by default the first of them), as nodes."""
     missing = [n for n in states if n not in new]
     extra = [n for n in new if n not in states]
     if missing or extra:
         what = f"does not return {missing[0]!r}" if missing else f"returns an unknown state {extra[0]!r}"
         raise EquationError(f"{name}.step {what}; its states are {', '.join(states)}")
     updates = {n: as_expr(new[n]) for n in states}
-    out = as_expr(output) if output is not None else next(iter(updates.values()))
-    lines = {n.line: _text(step, n.line) for n in recorder.names}
-    return solve(name, inputs, states, tuple(recorder.names), updates, out, shapes, lines, constants=constants, **more)
+    return updates, as_expr(output) if output is not None else next(iter(updates.values()))
 
 
 def _text(function: Any, line: int) -> str:

@@ -17,25 +17,19 @@ from rondo.expr.nodes import NORM_EPS, Block, Expr, topological
 Value = Tensor | float
 
 
-def _both(f: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Value, Value], Tensor]:
-    def run(a: Value, b: Value) -> Tensor:
-        a, b = (a, torch.as_tensor(b)) if isinstance(a, Tensor) else (torch.as_tensor(a), b)
-        return f(a.to(b), b.to(a)) if isinstance(b, Tensor) else f(a, torch.as_tensor(b).to(a))
+def _like(template: Value, *values: Value) -> list[Tensor]:
+    """The values as tensors of the template's type and device."""
+    assert isinstance(template, Tensor)
+    return [v if isinstance(v, Tensor) else template.new_tensor(v) for v in values]
 
-    return run
+
+def _both(f: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Value, Value], Tensor]:
+    return lambda a, b: f(*_like(a if isinstance(a, Tensor) else b, a, b))
 
 
 def _rstd(v: Tensor) -> Tensor:
     centred = v - v.mean(0, keepdim=True)
     return ((centred * centred).mean(0, keepdim=True) + NORM_EPS).rsqrt()
-
-
-def _where(c: Tensor, a: Value, b: Value) -> Tensor:
-    like = a if isinstance(a, Tensor) else b if isinstance(b, Tensor) else None
-    if like is None:
-        like = torch.zeros((), dtype=torch.get_default_dtype(), device=c.device)
-    a, b = (v if isinstance(v, Tensor) else like.new_tensor(v) for v in (a, b))
-    return torch.where(c, a, b)
 
 
 TORCH: dict[str, Callable[..., Value]] = {
@@ -56,7 +50,6 @@ TORCH: dict[str, Callable[..., Value]] = {
     "maximum": _both(torch.maximum),
     "lt": lambda a, b: a < b,
     "le": lambda a, b: a <= b,
-    "where": _where,
     "norm": lambda v: (v - v.mean(0, keepdim=True)) * _rstd(v),
     "rstd": _rstd,
     "mean": lambda v: v.mean(0, keepdim=True),
@@ -72,17 +65,22 @@ def evaluate(roots: Iterable[Expr], values: dict[Expr, Value], matrices: Callabl
         if node.op == "const":
             values[node] = node.attr  # type: ignore[assignment]
         elif node.op == "matmul":
-            values[node] = matrices(node.attr) @ values[node.args[0]]  # type: ignore[arg-type,operator]
+            values[node] = matrices(node.attr) @ values[node.args[0]]  # type: ignore[arg-type]
         elif node.op == "matmul_t":
-            values[node] = matrices(node.attr).T @ values[node.args[0]]  # type: ignore[arg-type,operator]
+            values[node] = matrices(node.attr).T @ values[node.args[0]]  # type: ignore[arg-type]
+        elif node.op == "where":  # numbers take the type of a branch, else of what was compared
+            condition, *branches = (values[a] for a in node.args)
+            known = [*branches, *(values.get(a) for a in node.args[0].args)]
+            template = next(v for v in known if isinstance(v, Tensor))
+            a, b = _like(template, *branches)
+            values[node] = torch.where(condition, a, b)  # type: ignore[arg-type]
         else:
             values[node] = TORCH[node.op](*(values[a] for a in node.args))
     return [values[r] for r in roots]
 
 
-def block_reader(graph: Graph, params: dict[str, Tensor]) -> Callable[[Block], Tensor]:
+def block_reader(graph: Graph, params: dict[str, Tensor], sizes: dict[str, int]) -> Callable[[Block], Tensor]:
     """A function from a column block to its slice of the parameter."""
-    sizes = param_sizes(graph, params)
 
     def read(block: Block) -> Tensor:
         if block.count == 1:
@@ -94,11 +92,11 @@ def block_reader(graph: Graph, params: dict[str, Tensor]) -> Callable[[Block], T
     return read
 
 
-def param_sizes(graph: Graph, params: dict[str, Tensor]) -> dict[str, int]:
-    """The value of each named size, read from the parameters (single blocks fix columns, all fix rows)."""
-    sizes: dict[str, int] = {}
-    for p in graph.params.values():
-        sizes[p.rows] = params[p.name].shape[0]
+def sizes_of(graph: Graph, params: dict[str, Tensor], x: dict[str, Tensor], state: dict[str, Tensor]) -> dict[str, int]:
+    """The value of each named size, read from the tensors (rows of parameters, then what is left of the columns)."""
+    sizes = {graph.inputs[k]: v.shape[-1] for k, v in x.items()}
+    sizes |= {graph.states[k]: v.shape[-1] for k, v in state.items()}
+    sizes |= {p.rows: params[p.name].shape[0] for p in graph.params.values()}
     for p in graph.params.values():
         unknown = [c for c in p.cols if c not in sizes]
         if len(set(unknown)) == 1:
@@ -127,43 +125,43 @@ def scan(
     """
     steps = next(iter(x.values())).shape[1]
     columns = {k: v.unsqueeze(1) if v.dim() == 1 else v for k, v in params.items()}
-    read = block_reader(graph, columns)
+    sizes = sizes_of(graph, columns, x, state)
+    read = block_reader(graph, columns, sizes)
+    rows = next(iter(state.values())).shape[0]
     s = {k: v.T for k, v in state.items()}
     start = {k: (initial[k] if initial else torch.zeros_like(v)) for k, v in state.items()}
     start = {k: v.unsqueeze(1) if v.dim() == 1 else v.T for k, v in start.items()}
     leaves = [n for n in topological([*graph.roots, *(n.expr for n in graph.names)]) if not n.args]
     outputs = []
     for t in range(steps):
+        alive = None if lengths is None else t < lengths
         if resets is not None:
-            s = {k: torch.where(resets[:, t], start[k], v) for k, v in s.items()}
+            again = resets[:, t] if alive is None else resets[:, t] & alive
+            s = {k: torch.where(again, start[k], v) for k, v in s.items()}
         values: dict[Expr, Value] = {}
         for leaf in leaves:
             name = str(leaf.attr)
             if leaf.op == "state":
                 values[leaf] = s[name]
             elif leaf.op == "input":
-                values[leaf] = x[name][:, t].T
+                now = x[name][:, t].T
+                values[leaf] = now if alive is None else torch.where(alive, now, 0.0)  # padding may hold anything
             elif leaf.op == "vector":
                 values[leaf] = columns[name]
             elif leaf.op == "mask":
                 m = (masks or {})[name]
                 values[leaf] = (m[:, t] if m.dim() == 3 else m).T
         roots = [*graph.roots, *(n.expr for n in graph.names)] if watch else graph.roots
-        *new, y = evaluate(roots, values, read)[: len(graph.roots)]
+        *new, y = (v.expand(-1, rows) for v in evaluate(roots, values, read)[: len(graph.roots)])  # type: ignore[union-attr]
         if watch:
             watch(t, values)
-        if lengths is not None:
-            alive = t < lengths
+        if alive is not None:
             new = [torch.where(alive, n, o) for n, o in zip(new, s.values(), strict=True)]
             y = torch.where(alive, y, torch.zeros_like(y))
         s = dict(zip(s, new, strict=True))
         outputs.append(y)
     if not outputs:
-        width = param_sizes(graph, columns).get(graph.output_size)
-        like = next(iter(state.values()))
-        y_all = like.new_zeros(like.shape[0], 0, width or like.shape[1])
+        y_all = next(iter(state.values())).new_zeros(rows, 0, sizes[graph.output_size])
     else:
         y_all = torch.stack(outputs, 0).permute(2, 0, 1)
     return y_all, {k: v.T for k, v in s.items()}
-
-
