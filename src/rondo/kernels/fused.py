@@ -10,13 +10,15 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd import Function
 
 from rondo.expr.graph import Graph
-from rondo.kernels import build, cpu, reference
-from rondo.kernels.cpu import Call
+from rondo.kernels import build, cpu, program, reference
+from rondo.kernels.program import Call
+from rondo.kernels.reverse import backwards
 
 _forked = False
 os.register_at_fork(after_in_child=lambda: globals().__setitem__("_forked", True))
@@ -40,44 +42,40 @@ def scan(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """As `reference.scan`; `reverse` (without lengths) runs from the last step to the first."""
     first = next(iter(x.values()))
-    batch, steps = first.shape[:2]
-    sizes = reference.sizes_of(graph, params, x, state)
-    call = Call(cpu.kernel(graph, first.dtype), sizes, batch, steps, threads(), reverse=reverse)
+    batch, steps = first.shape[0], first.shape[1]
+    layout = cpu.kernel(graph, first.dtype).layout(reference.sizes_of(graph, params, x, state))
+    n, units = program.choose_split(layout.work * batch, layout.plan.levels, batch, threads(), layout.grains)
+    call = Call(layout, batch, steps, n, units, reverse)
     order = None
     if lengths is not None:
         order = _order(call, lengths)
-        x = {k: v.index_select(0, order) for k, v in x.items()}
-        state = {k: v.index_select(0, order) for k, v in state.items()}
+        x, state, masks = ({k: v.index_select(0, order) for k, v in d.items()} for d in (x, state, masks or {}))
         initial = {k: v if v.dim() == 1 else v.index_select(0, order) for k, v in (initial or {}).items()}
-        masks = {k: v.index_select(0, order) for k, v in (masks or {}).items()}
         resets = resets.index_select(0, order) if resets is not None else None
-    if resets is not None:
-        call.resets = _in_order(resets, reverse)
-        if not initial:
-            initial = {k: torch.zeros_like(v) for k, v in state.items()}
-    else:
+    if resets is None:
         initial = {}
-    call.masks = {k: _bytes(v) for k, v in (masks or {}).items()}
-    original = (lengths.index_select(0, order) if order is not None else None, resets, masks)  # type: ignore[union-attr]
-    names = (tuple(params), tuple(x), tuple(state), tuple(initial or ()))
-    tensors = (*params.values(), *x.values(), *state.values(), *(initial or {}).values())
-    y, *final = _Fused.apply(call, graph, names, original, *tensors)
+    else:
+        call.resets = _in_order(resets, reverse)
+        call.any_reset = call.resets.amax(1)
+        initial = initial or {k: torch.zeros_like(v) for k, v in state.items()}
+    if masks:
+        call.masks = {k: call.padded(_bytes(v), graph.masks[k]) for k, v in masks.items()}
+    tensors = (*(params[n] for n in graph.params), *(x[i] for i in graph.inputs), *(state[s] for s in graph.states))
+    original = (call.lengths, resets, masks)
+    y, *final = _Fused.apply(call, graph, original, tuple(initial), *tensors, *initial.values())
     if order is not None:
         back = torch.empty_like(order)
         back[order] = torch.arange(batch)
         y, final = y.index_select(0, back), [f.index_select(0, back) for f in final]
-    return y, dict(zip(state, final, strict=True))
+    return y, dict(zip(graph.states, final, strict=True))
 
 
 def _order(call: Call, lengths: Tensor) -> Tensor:
     """Rows by falling length; where threads share rows, dealt so that each thread gets long and short ones."""
-    n, units = call.split()
     order = torch.argsort(lengths, descending=True, stable=True)
-    parts = [order] if units else [order[i::n] for i in range(n)]
-    ends = [0]
-    for p in parts:
-        ends.append(ends[-1] + len(p))
-    call.row_split = (0, call.batch) if units else tuple(ends)
+    parts = [order] if call.units else [order[i :: call.threads] for i in range(call.threads)]
+    if not call.units:
+        call.row_split = np.cumsum([0, *(len(p) for p in parts)], dtype=np.int64)
     steps = torch.arange(call.steps)
     call.active = torch.stack([(lengths[p].unsqueeze(0) > steps.unsqueeze(1)).sum(1) for p in parts]).to(torch.int32)
     order = torch.cat(parts)
@@ -97,87 +95,66 @@ def _bytes(mask: Tensor) -> Tensor:
     return m.to(torch.uint8)
 
 
-def _dense(t: Tensor) -> Tensor:
-    return t if t.stride(-1) == 1 else t.contiguous()
-
-
 class _Fused(Function):
-    """Outputs [B, T, m] and final states from parameters, inputs, states and initial states, in this order."""
+    """Outputs [B, T, m] and final states, from parameters, inputs, states (in the graph's order) and initial states."""
 
     @staticmethod
-    def forward(ctx: Any, call: Call, graph: Graph, names: Any, original: Any, *tensors: Tensor) -> Any:
-        ctx.call, ctx.graph, ctx.names, ctx.original = call, graph, names, original
-        params, x, state, initial = _split(names, tensors)
+    def forward(ctx: Any, call: Call, graph: Graph, original: Any, initial: tuple[str, ...], *tensors: Tensor) -> Any:
+        ctx.call, ctx.graph, ctx.original, ctx.initial = call, graph, original, initial
+        params, x, state, start = _split(ctx, tensors)
         saving = any(ctx.needs_input_grad)
-        y, final, saved = cpu.run_forward(
-            call,
-            {k: _dense(v) for k, v in params.items()},
-            {k: v.transpose(0, 1) for k, v in x.items()},
-            state,
-            initial,
-            saving,
+        y, final, saved = program.run_forward(
+            call, [p.contiguous() for p in params], {k: v.transpose(0, 1) for k, v in x.items()}, state, start, saving
         )
         if saving:
-            ctx.kept = (tuple(saved.seq), tuple(saved.buffers))
-            ctx.save_for_backward(*tensors, *saved.seq.values(), *saved.buffers.values())
-        ctx.set_materialize_grads(True)
-        return (y.transpose(0, 1), *final.values())
+            ctx.save_for_backward(*tensors, saved.out, saved.space)
+        return (y.transpose(0, 1), *final)
 
     @staticmethod
     def backward(ctx: Any, grad_y: Tensor, *grad_final: Tensor) -> Any:
-        count = sum(len(n) for n in ctx.names)
-        tensors, kept = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
+        *tensors, out, space = ctx.saved_tensors
+        needs = ctx.needs_input_grad[4:]
         if torch.is_grad_enabled():
-            return (None, None, None, None, *_replay(ctx, tensors, grad_y, grad_final))
-        seq_names, buffer_names = ctx.kept
-        saved = cpu.Saved(
-            dict(zip(seq_names, kept[: len(seq_names)], strict=True)),
-            dict(zip(buffer_names, kept[len(seq_names) :], strict=True)),
-        )
-        params, x, state, initial = _split(ctx.names, tensors)
-        wants_x = any(ctx.needs_input_grad[4 + len(params) : 4 + len(params) + len(x)])
-        d_x, d_state, d_initial, d_params = cpu.run_backward(
+            return (None, None, None, None, *_replay(ctx, tensors, needs, grad_y, grad_final))
+        params, x, state, start = _split(ctx, tensors)
+        d_x, d_state, d_start, d_params = program.run_backward(
             ctx.call,
-            {k: _dense(v) for k, v in params.items()},
+            [p.contiguous() for p in params],
             {k: v.transpose(0, 1) for k, v in x.items()},
             state,
-            initial,
-            saved,
+            start,
+            program.Saved(out, space),
             grad_y.transpose(0, 1),
-            dict(zip(ctx.names[2], grad_final, strict=True)),
-            wants_x,
+            dict(zip(ctx.graph.states, grad_final, strict=True)),
+            any(needs[len(params) : len(params) + len(x)]),
         )
-        rows = [d_initial[k].sum(0) if v.dim() == 1 else d_initial[k] for k, v in initial.items()]
-        inputs = [d_x[k].transpose(0, 1) if k in d_x else None for k in x]
-        return (None, None, None, None, *(d_params[k] for k in params), *inputs, *(d_state[k] for k in state), *rows)
+        d_inputs = [d_x[k].transpose(0, 1) if k in d_x else None for k in x]
+        d_starts = [d_start[k].sum(0) if v.dim() == 1 else d_start[k] for k, v in start.items()]
+        return (None, None, None, None, *d_params, *d_inputs, *(d_state[k] for k in state), *d_starts)
 
 
-def _split(names: Any, tensors: Any) -> list[dict[str, Tensor]]:
-    found, i = [], 0
-    for group in names:
-        found.append(dict(zip(group, tensors[i : i + len(group)], strict=True)))
-        i += len(group)
-    return found
+def _split(ctx: Any, tensors: Any) -> tuple[list[Tensor], dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
+    """Parameters in order; inputs, states and initial states by name."""
+    g = ctx.graph
+    a, b = len(g.params), len(g.params) + len(g.inputs)
+    c = b + len(g.states)
+    named = [dict(zip(n, t, strict=True)) for n, t in ((g.inputs, tensors[a:b]), (g.states, tensors[b:c]))]
+    return list(tensors[:a]), named[0], named[1], dict(zip(ctx.initial, tensors[c:], strict=True))
 
 
-def _replay(ctx: Any, tensors: Any, grad_y: Tensor, grad_final: Any) -> list[Tensor | None]:
+def _replay(ctx: Any, tensors: Any, needs: Any, grad_y: Tensor, grad_final: Any) -> list[Tensor | None]:
     """The same gradients, by the reference loop and autograd, so that they can be differentiated again."""
     lengths, resets, masks = ctx.original
+    params, x, state, start = _split(ctx, tensors)
+    named = dict(zip(ctx.graph.params, params, strict=True))
+
+    def run(x: Any, resets: Any, masks: Any) -> Any:
+        return reference.scan(ctx.graph, named, x, state, lengths, resets, start or None, masks)
+
     with torch.enable_grad():
-        params, x, state, initial = _split(ctx.names, tensors)
-
-        def run(x: Any, resets: Any, masks: Any) -> Any:
-            return reference.scan(ctx.graph, params, x, state, lengths, resets, initial or None, masks)
-
-        from rondo.kernels.reverse import backwards
-
         y, final = backwards(run, x, lengths, resets, masks) if ctx.call.reverse else run(x, resets, masks)
-        wanted = [t for t, need in zip(tensors, ctx.needs_input_grad[4:], strict=True) if need]
-        outputs = [y, *final.values()]
-        pairs = [(o, g) for o, g in zip(outputs, (grad_y, *grad_final), strict=True) if o.requires_grad]
-        found = iter(
-            torch.autograd.grad(
-                [o for o, _ in pairs], wanted, [g for _, g in pairs], create_graph=True, allow_unused=True
-            )
-        )
-    return [next(found) if need else None for need in ctx.needs_input_grad[4:]]
+        pairs = [(o, g) for o, g in zip((y, *final.values()), (grad_y, *grad_final), strict=True) if o.requires_grad]
+        outputs, upstream = zip(*pairs, strict=True)
+        wanted = [t for t, need in zip(tensors, needs, strict=True) if need]
+        found = iter(torch.autograd.grad(outputs, wanted, upstream, create_graph=True, allow_unused=True))
+    return [next(found) if need else None for need in needs]

@@ -27,7 +27,7 @@ class Config:
     cell: str = "lstm"  # a shipped cell by name
     hidden: int = 256  # units of each layer
     layers: int = 1  # recurrent layers
-    embed: int = 0  # width of the learned embedding; 0: one-hot symbols, read as rows of the input map
+    embed: int = 64  # width of the learned embedding; 0: one-hot symbols (their small input map learns more slowly)
     batch: int = 32  # rows: that many streams of the text are read side by side
     window: int = 64  # k1: symbols per row and step; the state is carried from window to window
     reach: int = 0  # k2: how far the gradient goes back, at most window; 0: as far as the window

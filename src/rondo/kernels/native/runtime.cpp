@@ -18,20 +18,18 @@ typedef int64_t i64;
 typedef void (*Region)(const View*, i64 r0, i64 r1, i64 u0, i64 u1, i64 n, i64 saving);
 
 enum Kind : i64 { PLAIN = 0, PREVIOUS = 1, TILE = 2, PER_THREAD = 3 };
-struct Desc {  // a view before the step is known
-  char* base;
+struct Desc {  // a view before the step is known; pointers are numbers of slots in Program::pointers, -1 for none
+  i64 slot, offset;    // base address: a slot plus bytes
   i64 ts, rs, us;      // bytes per step, row, unit block
   i64 period, toff;    // step index is (t + toff), modulo period if that is not 0
   i64 kind;
-  char* first;         // PREVIOUS: the state entering at the first step
-  i64 first_rs;
-  char* initial;       // PREVIOUS: the state that a reset puts in
-  i64 initial_rs;
-  i64 width;           // PREVIOUS: bytes of a row (for patched copies)
+  i64 first, first_rs;      // PREVIOUS: the state entering at the first step
+  i64 initial, initial_rs;  // PREVIOUS: the state that a reset puts in
+  i64 width;                // PREVIOUS: bytes of a row (for patched copies); PER_THREAD: bytes to clear
 };
 struct Segment {  // a term of a product: operand (rows of k numbers) times packed weights
-  i64 view, offset, k;  // offset in elements within the operand's row
-  REAL* w;
+  i64 view, k;
+  i64 w;  // where its packed weights begin, in numbers from the start of the packed buffer
 };
 struct Group {  // `slots` vectors per unit block, all with the same operands
   i64 slots, nseg;
@@ -48,10 +46,22 @@ struct Stage {
 };
 struct Carry {  // backward: the ring that carries the adjoint of a state, and its ends
   i64 view_in, view_out;  // ring read at t (written at t + 1), ring written at t
-  char* final;            // adjoint of the final state
-  i64 final_rs;
-  char* reset_sum;        // adjoint of the state that resets put in, or null
-  i64 reset_rs, width;
+  i64 final, final_rs;    // slot: adjoint of the final state
+  i64 reset_sum, reset_rs;  // slot: adjoint of the state that resets put in, or -1
+  i64 width;
+};
+struct Column {  // one matrix behind the slots of a packed product or a weight gradient
+  i64 param, column, units;  // number of the parameter, first column, rows
+};
+struct WeightGrad {  // out += sum over rows of left^T right, for the columns of an emission buffer's group
+  i64 left, right;   // views: emitted adjoints (m columns), operand rows (n columns)
+  i64 m, n, slots;
+  Column* column;    // per slot; `param` is the offset of the gradient in the gradients' buffer, in numbers
+  i64* lds;          // per slot, numbers per row of the gradient
+  i64 add;
+};
+struct Sum {  // the gradient of a vector parameter: its threads' sums added up
+  i64 view, out, n;
 };
 struct Program {
   i64 T, B, nviews, threads, split_units, grain, backward, saving, chunk;
@@ -59,20 +69,17 @@ struct Program {
   i64 npre; Stage* pre;
   i64 nloop; Stage* loop;
   i64 npost; Stage* post;
-  const int32_t* active;   // [split][T] rows alive at t in each thread's block, or null
-  const uint8_t* resets;   // [T][B], or null
+  const int32_t* active;     // [blocks of rows][T] rows alive at t, or null
+  const uint8_t* resets;     // [T][B], or null
   const uint8_t* any_reset;  // [T], or null
   i64 ncarry; Carry* carry;
-  const i64* row_split;    // [threads + 1] rows of each thread (batch split)
-  char* scratch; i64 scratch_size;  // per thread
-  i64 nweight; struct WeightGrad* weight;
-  i64 nprevious;  // views of kind PREVIOUS come first
-};
-struct WeightGrad {  // out[j] += sum over rows of left[:, j] * right, for the columns j of an emission buffer
-  i64 left, left_offset, m;     // view, first column, columns
-  i64 right, right_offset, n;   // view of the operand rows, columns
-  REAL** out;                   // m row pointers, null for padding
-  i64 add;
+  const i64* row_split;      // [threads + 1] rows of each thread (batch split)
+  char* scratch; i64 scratch_size, tile_vectors;  // per thread
+  i64 nweight; WeightGrad* weight;
+  i64 nsum; Sum* sum;
+  i64 nprevious;             // views of kind PREVIOUS come first
+  char** pointers;           // slots; 0 holds the packed weights
+  i64 grads;                 // slot of the gradients' buffer
 };
 
 // ---- micro-kernels --------------------------------------------------------------------------------
@@ -197,14 +204,36 @@ template <class F> static void parallel(int n, F work) {
 
 // ---- one thread's work ------------------------------------------------------------------------------
 
+struct Place {  // a Desc with its addresses
+  char* base;
+  i64 ts, rs, us, period, toff, kind;
+  char *first, *initial;
+  i64 first_rs, initial_rs, width;
+};
+static inline Place resolve(const Program& P, const Desc& d) {
+  auto at = [&](i64 slot) { return slot < 0 ? nullptr : P.pointers[slot]; };
+  return {at(d.slot) + (d.slot < 0 ? 0 : d.offset), d.ts, d.rs, d.us, d.period, d.toff, d.kind,
+          at(d.first), at(d.initial), d.first_rs, d.initial_rs, d.width};
+}
+
 struct Worker {
   const Program& P;
   Barrier& barrier;
   int tid, members;     // members: threads that meet at barriers
   i64 r0, r1;           // rows of this thread
   View v[MAXVIEWS];
+  Place place[MAXVIEWS];
+  const REAL* packed;
   REAL* tile;           // scratch for product tiles
   char* patch;          // scratch for patched states
+
+  void prepare() {
+    packed = (const REAL*)P.pointers[0];
+    for (i64 i = 0; i < P.nviews; ++i) {
+      place[i] = resolve(P, P.views[i]);
+      if (place[i].kind == PER_THREAD) memset(place[i].base + tid * place[i].ts, 0, place[i].width);
+    }
+  }
 
   i64 alive(i64 t) const { return P.active ? r0 + P.active[(P.split_units ? 0 : tid) * P.T + t] : r1; }
 
@@ -220,7 +249,7 @@ struct Worker {
 
   void at(i64 t) {  // point every view at step t
     for (i64 i = 0; i < P.nviews; ++i) {
-      const Desc& d = P.views[i];
+      const Place& d = place[i];
       v[i].rs = d.rs, v[i].us = d.us;
       i64 k = t + d.toff;
       if (d.kind == PREVIOUS) {
@@ -241,7 +270,7 @@ struct Worker {
   void patch_resets(i64 t) {  // rows that start a segment at t enter with the initial state
     char* q = patch;
     for (i64 i = 0; i < P.nprevious; ++i) {
-      const Desc& d = P.views[i];
+      const Place& d = place[i];
       i64 end = alive(t);
       for (i64 r = r0; r < end; ++r) {
         bool cut = P.resets[t * P.B + r];
@@ -262,7 +291,7 @@ struct Worker {
       bool add = false;
       for (i64 s = 0; s < g.nseg; ++s) {
         const Segment& seg = g.seg[s];
-        const REAL* base = seg.w + (first + c0) * VL * seg.k;
+        const REAL* base = packed + seg.w + (first + c0) * VL * seg.k;
         i64 cuts = ceil_div(seg.k, KC);
         for (i64 kb = 0; kb < cuts; ++kb) {
           i64 k0 = part(seg.k, cuts, kb), k = part(seg.k, cuts, kb + 1) - k0;
@@ -279,7 +308,7 @@ struct Worker {
     }
   }
 
-  const REAL* operand(const Segment& s, i64 r) const { return (const REAL*)(v[s.view].p + r * v[s.view].rs) + s.offset; }
+  const REAL* operand(const Segment& s, i64 r) const { return (const REAL*)(v[s.view].p + r * v[s.view].rs); }
 
   void step_stage(const Stage& s, i64 t) {  // one stage of the loop at step t
     if (s.barrier) barrier.wait(members);
@@ -295,18 +324,18 @@ struct Worker {
       i64 chunks = ceil_div(end - r0, RC);
       for (i64 q = 0; q < chunks; ++q) {
         i64 a = r0 + part(end - r0, chunks, q), e = r0 + part(end - r0, chunks, q + 1);
-        REAL* place = tile;
+        REAL* spot = tile;
         for (i64 gi = 0; gi < s.ngroup; ++gi) {
           const Group& g = s.group[gi];
           i64 ld = s.tile_blocks * g.slots * VL;
           product(g, s.tile_blocks, u, ue, e - a, [&](const Segment& sg, i64 r) { return operand(sg, a + r); },
-                  [&](i64 r, i64 c) { return place + r * ld + c * VL; });
+                  [&](i64 r, i64 c) { return spot + r * ld + c * VL; });
           for (i64 j = 0; j < g.slots; ++j) {
             View& w = v[g.view + j];
             w.rs = ld * sizeof(REAL), w.us = g.slots * VL * sizeof(REAL);
-            w.p = (char*)(place + j * VL) - a * w.rs - u * w.us;
+            w.p = (char*)(spot + j * VL) - a * w.rs - u * w.us;
           }
-          place += RC * ld;
+          spot += RC * ld;
         }
         if (s.region) s.region(v, a, e, u, ue, s.n, P.saving);
       }
@@ -320,7 +349,7 @@ struct Worker {
     units(s, u0, u1);
     for (i64 gi = 0; gi < s.ngroup; ++gi) {
       const Group& g = s.group[gi];
-      const Desc& od = P.views[g.view];
+      const Place& od = place[g.view];
       constexpr i64 N = 96;
       i64 ts[N], rs[N], t = t0, r = r0;
       while (t < t1) {  // gather up to N (step, row) pairs, then multiply them together
@@ -334,8 +363,8 @@ struct Worker {
           i64 ue = u + s.tile_blocks < u1 ? u + s.tile_blocks : u1;
           product(g, s.tile_blocks, u, ue, count,
                   [&](const Segment& sg, i64 i) {
-                    const Desc& d = P.views[sg.view];
-                    return (const REAL*)(d.base + (d.period ? ts[i] % d.period : ts[i]) * d.ts + rs[i] * d.rs) + sg.offset;
+                    const Place& d = place[sg.view];
+                    return (const REAL*)(d.base + (d.period ? ts[i] % d.period : ts[i]) * d.ts + rs[i] * d.rs);
                   },
                   [&](i64 i, i64 c) {
                     return (REAL*)(od.base + (od.period ? ts[i] % od.period : ts[i]) * od.ts + rs[i] * od.rs) + u * g.slots * VL + c * VL;
@@ -373,7 +402,7 @@ struct Worker {
       const Carry& k = P.carry[c];
       for (i64 r = from; r < to; ++r) {
         if (P.split_units && r % members != tid) continue;
-        memcpy(v[k.view_in].p + r * v[k.view_in].rs, k.final + r * k.final_rs, k.width);
+        memcpy(v[k.view_in].p + r * v[k.view_in].rs, P.pointers[k.final] + r * k.final_rs, k.width);
       }
     }
     if (P.split_units) barrier.wait(members);
@@ -386,8 +415,9 @@ struct Worker {
       for (i64 r = r0; r < end; ++r) {
         if (!P.resets[t * P.B + r] || (P.split_units && r % members != tid)) continue;
         REAL* d = (REAL*)(v[k.view_out].p + r * v[k.view_out].rs);
-        if (k.reset_sum)
-          for (i64 i = 0; i < k.width / (i64)sizeof(REAL); ++i) ((REAL*)(k.reset_sum + r * k.reset_rs))[i] += d[i];
+        if (k.reset_sum >= 0)
+          for (i64 i = 0; i < k.width / (i64)sizeof(REAL); ++i)
+            ((REAL*)(P.pointers[k.reset_sum] + r * k.reset_rs))[i] += d[i];
         memset(d, 0, k.width);
       }
     }
@@ -428,7 +458,7 @@ struct Worker {
 
 struct RowAddress {  // the rows of a view over time, with the rule for states that enter a step
   const Program& P;
-  const Desc& d;
+  const Place d;
   const REAL* operator()(i64 t, i64 r) const {
     i64 k = t + d.toff;
     if (d.kind == PREVIOUS) {
@@ -445,7 +475,13 @@ static void weight_grad(const Program& P, const WeightGrad& w, int tid, int memb
   REAL* left = (REAL*)scratch;                      // [WM / MRMAX][WK][8]
   REAL* right = left + (WM / MRMAX) * WK * 8;       // [WK][NVMAX * VL]
   REAL* spare = right + WK * NVMAX * VL;            // [MRMAX][NVMAX * VL]
-  RowAddress L{P, P.views[w.left]}, R{P, P.views[w.right]};
+  RowAddress L{P, resolve(P, P.views[w.left])}, R{P, resolve(P, P.views[w.right])};
+  REAL* grads = (REAL*)P.pointers[P.grads];
+  auto out = [&](i64 m) -> REAL* {  // the gradient's row that column m of the left side belongs to
+    i64 slot = m / VL % w.slots, unit = m / VL / w.slots * VL + m % VL;
+    const Column& c = w.column[slot];
+    return unit < c.units ? grads + c.param + unit * w.lds[slot] + c.column : nullptr;
+  };
   i64 tiles = ceil_div(w.m, MRMAX), m0 = part(tiles, members, tid) * MRMAX, m1 = part(tiles, members, tid + 1) * MRMAX;
   if (m1 > w.m) m1 = w.m;
   if (m1 <= m0) return;
@@ -470,7 +506,7 @@ static void weight_grad(const Program& P, const WeightGrad& w, int tid, int memb
         if (++block == blocks) block = 0, ++t;
         continue;
       }
-      lrow[k] = L(t, b) + w.left_offset, rrow[k] = R(t, b) + w.right_offset;
+      lrow[k] = L(t, b), rrow[k] = R(t, b);
       ++k, ++b;
     }
     if (!k && add) break;
@@ -495,9 +531,9 @@ static void weight_grad(const Program& P, const WeightGrad& w, int tid, int memb
         }
         for (i64 m = mb; m < me; m += MRMAX) {
           i64 cnt = m + MRMAX < me ? MRMAX : me - m;
-          REAL* c[MRMAX];
+          REAL *c[MRMAX], *rows[MRMAX];
           for (i64 j = 0; j < cnt; ++j) {
-            REAL* o = w.out[m + j];
+            REAL* o = rows[j] = out(m + j);
             c[j] = spare + j * NVMAX * VL;
             if (o && whole) c[j] = o + n0;
             else if (o && add) memcpy(c[j], o + n0, cols * sizeof(REAL));
@@ -506,7 +542,7 @@ static void weight_grad(const Program& P, const WeightGrad& w, int tid, int memb
           MKP[cnt - 1][nv - 1](left + (m - mb) / MRMAX * WK * 8, k, right, c, add);
           if (!whole)
             for (i64 j = 0; j < cnt; ++j)
-              if (w.out[m + j]) memcpy(w.out[m + j] + n0, c[j], cols * sizeof(REAL));
+              if (rows[j]) memcpy(rows[j] + n0, c[j], cols * sizeof(REAL));
         }
       }
     }
@@ -521,24 +557,42 @@ extern "C" int64_t rondo_scratch(int64_t tile_vectors, int64_t patch_bytes) {  /
   return ((loop > grads ? loop : grads) + 4095) / 4096 * 4096;
 }
 
-extern "C" void rondo_run(const Program* program, int64_t tile_vectors) {
+static void add_sums(const Program& P) {
+  for (i64 i = 0; i < P.nsum; ++i) {
+    const Sum& s = P.sum[i];
+    Place d = resolve(P, P.views[s.view]);
+    REAL* to = (REAL*)P.pointers[P.grads] + s.out;
+    for (i64 j = 0; j < s.n; ++j) {
+      REAL total = 0;
+      for (i64 t = 0; t < P.threads; ++t) total += ((const REAL*)(d.base + t * d.ts))[j];
+      to[j] = total;
+    }
+  }
+}
+
+extern "C" void rondo_run(const Program* program) {
   const Program& P = *program;
   Barrier barrier;
   parallel((int)P.threads, [&](int tid, int n, bool together) {
     auto run = [&](int id, int members) {
-      Worker w{P, barrier, id, members, 0, P.B, {}, nullptr, nullptr};
+      Worker w{P, barrier, id, members, 0, P.B};
       if (!P.split_units) w.r0 = P.row_split[id], w.r1 = P.row_split[id + 1];
       char* s = P.scratch + id * P.scratch_size;
       w.tile = (REAL*)s;
-      w.patch = s + RC * tile_vectors * VL * sizeof(REAL);
+      w.patch = s + RC * P.tile_vectors * VL * sizeof(REAL);
+      w.prepare();
       if (P.backward) w.backward();
       else w.forward();
     };
     if (together) run(tid, P.split_units ? n : 1);
-    else if (P.split_units) run(0, 1);
-    else for (int i = 0; i < n; ++i) run(i, 1);
-    if (!P.nweight) return;
+    else if (P.split_units) {
+      for (i64 i = 0; i < P.nviews; ++i)  // the other threads' sums are not filled
+        if (P.views[i].kind == PER_THREAD) memset(resolve(P, P.views[i]).base, 0, P.views[i].ts * P.threads);
+      run(0, 1);
+    } else for (int i = 0; i < n; ++i) run(i, 1);
+    if (!P.backward) return;
     if (together) barrier.wait(n);
+    if (tid == 0) add_sums(P);
     int me = together ? tid : 0, all = together ? n : 1;
     for (i64 i = 0; i < P.nweight; ++i) {
       weight_grad(P, P.weight[i], me, all, P.scratch + me * P.scratch_size);
@@ -563,36 +617,72 @@ static i64 panel_of(i64 v, i64 total, i64 tile, i64& lane0, i64& width) {
   return -1;
 }
 
-extern "C" void rondo_pack_rows(REAL* const* rows, int64_t vectors, int64_t tile, int64_t k, REAL* w) {
-  for (i64 v = 0; v < vectors; ++v) {
-    i64 lane0 = 0, width = 1, first = panel_of(v, vectors, tile, lane0, width);
-    REAL* q = w + first * VL * k + lane0 * VL;
-    REAL* const* r = rows + v * VL;
-    i64 ld = width * VL;
-    for (i64 k0 = 0; k0 < k; k0 += 16) {
-      i64 ke = k0 + 16 < k ? k0 + 16 : k;
-      for (int j = 0; j < VL; ++j)
-        if (r[j]) for (i64 i = k0; i < ke; ++i) q[i * ld + j] = r[j][i];
-        else for (i64 i = k0; i < ke; ++i) q[i * ld + j] = 0;
+struct PackJob {
+  i64 columns;           // 0: outputs are the matrices' rows; 1: the transposed product, rows run along k
+  i64 slots;
+  Column* column;        // per slot
+  i64 k, vectors, tile;  // length of the products, output vectors, vectors per tile
+  i64 n;                 // columns == 1: real outputs
+  i64 offset;            // into the packed buffer
+};
+
+// w[v][k][lane] = row (v * VL + lane) [k]; panels as in product(): within a panel of nv vectors, [k][nv * VL]
+static void pack_rows(const PackJob& j, const REAL* const* base, const i64* lds, i64 v0, i64 v1, REAL* w) {
+  for (i64 v = v0; v < v1; ++v) {
+    i64 lane0 = 0, width = 1, first = panel_of(v, j.vectors, j.tile, lane0, width);
+    REAL* q = w + first * VL * j.k + lane0 * VL;
+    const Column& c = j.column[v % j.slots];
+    i64 u0 = v / j.slots * VL, ld = width * VL;
+    const REAL* rows[VL];
+    for (i64 i = 0; i < VL; ++i) rows[i] = u0 + i < c.units ? base[c.param] + (u0 + i) * lds[c.param] + c.column : nullptr;
+    for (i64 k0 = 0; k0 < j.k; k0 += 16) {
+      i64 ke = k0 + 16 < j.k ? k0 + 16 : j.k;
+      for (int i = 0; i < VL; ++i)
+        if (rows[i]) for (i64 k = k0; k < ke; ++k) q[k * ld + i] = rows[i][k];
+        else for (i64 k = k0; k < ke; ++k) q[k * ld + i] = 0;
     }
   }
 }
 
-// The transposed product: w[v][k][lane] = rows[k][v * VL + lane], rows null for padding, `n` real columns.
-extern "C" void rondo_pack_columns(REAL* const* rows, int64_t k, int64_t vectors, int64_t tile, int64_t n, REAL* w) {
-  for (i64 v = 0; v < vectors; ++v) {
-    i64 lane0 = 0, width = 1, first = panel_of(v, vectors, tile, lane0, width);
-    REAL* q = w + first * VL * k + lane0 * VL;
-    i64 ld = width * VL, cols = n - v * VL < VL ? n - v * VL : VL;
-    for (i64 i = 0; i < k; ++i) {
-      REAL* to = q + i * ld;
-      if (rows[i] && cols == VL) *(V*)to = *(const VU*)(rows[i] + v * VL);
-      else {
-        *(V*)to = V{};
-        if (rows[i] && cols > 0) memcpy(to, rows[i] + v * VL, cols * sizeof(REAL));
+// the transposed product: w[v][k][lane] = row k [v * VL + lane], rows in the order (unit block, slot, lane)
+static void pack_columns(const PackJob& j, const REAL* const* base, const i64* lds, i64 v0, i64 v1, REAL* w) {
+  for (i64 v = v0; v < v1; ++v) {
+    i64 lane0 = 0, width = 1, first = panel_of(v, j.vectors, j.tile, lane0, width);
+    REAL* q = w + first * VL * j.k + lane0 * VL;
+    i64 ld = width * VL, cols = j.n - v * VL < VL ? j.n - v * VL : VL;
+    for (i64 kb = 0; kb < j.k / VL; ++kb) {
+      const Column& c = j.column[kb % j.slots];
+      i64 u0 = kb / j.slots * VL;
+      for (i64 i = 0; i < VL; ++i) {
+        REAL* to = q + (kb * VL + i) * ld;
+        const REAL* from = base[c.param] + (u0 + i) * lds[c.param] + c.column + v * VL;
+        if (u0 + i < c.units && cols == VL) *(V*)to = *(const VU*)from;
+        else {
+          *(V*)to = V{};
+          if (u0 + i < c.units && cols > 0) memcpy(to, from, cols * sizeof(REAL));
+        }
       }
     }
   }
+}
+
+// All packed operands of one direction, and the vector parameters padded with zeros (`vectors`: param, n, padded, offset).
+extern "C" void rondo_pack(const PackJob* jobs, int64_t njob, const int64_t* vectors, int64_t nvector, const REAL* const* base,
+                           const int64_t* lds, int64_t threads, REAL* w) {
+  parallel((int)threads, [&](int tid, int n, bool together) {
+    if (!together) tid = 0, n = 1;
+    for (i64 i = 0; i < njob; ++i) {
+      const PackJob& j = jobs[i];
+      i64 a = part(j.vectors, n, tid), e = part(j.vectors, n, tid + 1);
+      (j.columns ? pack_columns : pack_rows)(j, base, lds, a, e, w + j.offset);
+    }
+    if (tid) return;
+    for (i64 i = 0; i < nvector; ++i) {
+      const i64* q = vectors + 4 * i;
+      memcpy(w + q[3], base[q[0]], q[1] * sizeof(REAL));
+      memset(w + q[3] + q[1], 0, (q[2] - q[1]) * sizeof(REAL));
+    }
+  });
 }
 
 extern "C" int64_t rondo_lanes() { return VL; }
