@@ -45,7 +45,7 @@ class Layer(nn.Module):
         self._initial = {name: INITIAL + name for name in graph.states} if learn_initial else {}
         for state, name in self._initial.items():
             self._own(name, torch.empty(sizes[graph.states[state]], **where))
-        self._projects = project is not None
+        self.projects = project is not None
         if project is not None:
             self._own(PROJECTION, torch.empty(sizes["input"], project, **where))
         self.reset_parameters()
@@ -63,7 +63,7 @@ class Layer(nn.Module):
             fill(getattr(self, p.name), self.graph, p, self.sizes)
         for name in self._initial.values():
             getattr(self, name).zero_()
-        if self._projects:
+        if self.projects:
             nn.init.xavier_uniform_(getattr(self, PROJECTION))
 
     def initial(self, dtype: torch.dtype) -> dict[str, Tensor] | None:
@@ -82,7 +82,8 @@ class Layer(nn.Module):
 
     def params(self, dtype: torch.dtype) -> dict[str, Tensor]:
         """The parameters by name, in the computing dtype; in training with weight dropout applied."""
-        values = {name: cast(getattr(self, name), dtype) for name in self.graph.params}
+        own = self._parameters  # asked first: a module's own lookup is slow; a parametrized weight is not there
+        values = {n: cast(p if (p := own.get(n)) is not None else getattr(self, n), dtype) for n in self.graph.params}
         if self.training:
             for name, (widths, carried) in self._dropped.items():
                 values[name] = self.sites.on_weight(torch.split(values[name], widths, 1), carried)
@@ -92,7 +93,7 @@ class Layer(nn.Module):
         """What `dispatch.scan` is told of this layer: graph, params, x, state, initial, masks, reverse."""
         first = next(iter(x))
         dtype = x[first].dtype
-        if self._projects:
+        if self.projects:
             x = {**x, first: nn.functional.linear(x[first], getattr(self, PROJECTION).to(dtype))}
         graph = self.graphs[self.training]
         batch, steps = x[first].shape[:2]

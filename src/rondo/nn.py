@@ -78,6 +78,7 @@ class _Recurrent(nn.Module):
         self.mode, self.input_size, self.hidden_size, self.num_layers = mode, input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, float(dropout), bidirectional
         self.proj_size = proj_size
+        self._form = form(mode, bias, proj_size > 0)
         self._names: list[list[list[str]]] = []  # by layer and direction, in torch's order
         for k in range(num_layers):
             shapes = self._shapes(k)
@@ -90,7 +91,7 @@ class _Recurrent(nn.Module):
 
     def _shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
         """The parameters of one layer in one direction, in torch's order."""
-        rows = len(form(self.mode, self.bias, self.proj_size > 0).maps) * self.hidden_size
+        rows = len(self._form.maps) * self.hidden_size
         out = self.proj_size or self.hidden_size
         width = out * (1 + self.bidirectional) if layer else self.input_size
         shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, width), "weight_hh": (rows, out)}
@@ -142,7 +143,7 @@ class _Recurrent(nn.Module):
             raise ValueError(f"input is on {x.device} and the parameters are on {weight.device}: move one of them")
         with full_precision(x):
             before = self._start(x, hx, dtype)
-            x, cell = cast(x, dtype), form(self.mode, self.bias, self.proj_size > 0)
+            x, cell = cast(x, dtype), self._form
             after: list[dict[str, Tensor]] = []
             for k, layer in enumerate(self._names):
                 if k and self.training and self.dropout:  # the mask that torch draws, bit for bit

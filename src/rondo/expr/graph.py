@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import functools
+import itertools
+import weakref
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from rondo.expr.nodes import COMPARE, MAX_DEPTH, MAX_NODES, POINTWISE, Block, EquationError, Expr, topological
@@ -58,6 +61,17 @@ class Graph:
     constants: dict[str, float] = field(default_factory=dict)
     masks: dict[str, str] = field(default_factory=dict)  # boolean inputs that rewrites add, and their sizes
     doc: str = ""
+    number: int = field(default_factory=lambda: next(_numbers))  # names the graph where only plain data can pass
+
+    def __post_init__(self) -> None:
+        _by_number[self.number] = self
+
+    def __getstate__(self) -> dict[str, object]:
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "number"}  # and nothing cached
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state, number=next(_numbers))
+        _by_number[self.number] = self
 
     def __deepcopy__(self, memo: object) -> Graph:
         return self  # immutable: copies of a network share it, and with it everything cached by graph
@@ -70,13 +84,22 @@ class Graph:
     def output_size(self) -> str:
         return self.sizes[self.output]
 
-    @property
+    @functools.cached_property
     def size_names(self) -> tuple[str, ...]:
         """Every named size that the parameters, states and inputs use, in order of first appearance."""
         found = [*self.inputs.values(), *self.states.values()]
         for p in self.params.values():
             found += [p.rows, *p.cols]
         return tuple(dict.fromkeys(found))
+
+
+_numbers = itertools.count()
+_by_number: weakref.WeakValueDictionary[int, Graph] = weakref.WeakValueDictionary()
+
+
+def graph_of(number: int) -> Graph:
+    """The living graph with this number."""
+    return _by_number[number]
 
 
 def nearest(name: str, known: list[str]) -> str:

@@ -94,9 +94,9 @@ def _draw(
         return torch.randn(shape, generator=random, dtype=torch.float64)
 
     def param(name: str, shape: tuple[int, ...]) -> Tensor:
-        if len(shape) == 2:
-            return normal(*shape) / math.sqrt(max(shape[1], 1))
-        return torch.rand(shape, generator=random, dtype=torch.float64) * 1.8 - 0.9 + name.startswith("g")
+        """Matrices within +-1/sqrt(columns): one unit stays off the flat ends of tanh, where 1 - h*h loses digits."""
+        uniform = torch.rand(shape, generator=random, dtype=torch.float64) * 2 - 1
+        return uniform / math.sqrt(max(shape[1], 1)) if len(shape) == 2 else uniform * 0.9 + name.startswith("g")
 
     def state() -> Tensors:
         """A state that the cell can be in: the one after three steps."""

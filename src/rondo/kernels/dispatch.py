@@ -11,8 +11,9 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from rondo.expr.graph import Graph
-from rondo.kernels import build, cpu, fused, reference
+from rondo.kernels import build, compiled, cpu, fused, reference
 from rondo.kernels.reverse import backwards
+from rondo.kernels.streaming import Streaming
 
 BACKENDS = ("auto", "reference")
 
@@ -33,6 +34,8 @@ def scan(
 
     `reverse` runs from the last step (of each row's length) to the first.
     """
+    if torch.compiler.is_compiling():
+        return compiled.scan(graph, params, x, state, lengths, resets, initial, masks, reverse, backend)
     tensors = [*params.values(), *x.values(), *state.values(), *(initial or {}).values()]
     if _why_reference(graph, tensors, x, backend) is not None:
         run = reference.scan
@@ -47,6 +50,19 @@ def scan(
         return run(graph, params, x, state, lengths, resets, initial, masks)
 
     return backwards(forward, x, lengths, resets, masks) if reverse else forward(x, resets, masks)
+
+
+def stepper(
+    graph: Graph, params: dict[str, Tensor], state: dict[str, Tensor], sizes: dict[str, int], backend: str = "auto"
+) -> Streaming | None:
+    """The fused one-step form of a layer, or None where only the reference loop runs it."""
+    first = next(iter(state.values()))
+    tensors = [*params.values(), *state.values()]
+    if _why_not(graph, first.device, first.dtype, backend) or len(graph.inputs) != 1 or graph.masks:
+        return None
+    if not len(first) or any(t.dtype != first.dtype or t.device != first.device for t in tensors):
+        return None
+    return Streaming(graph, params, state, sizes, fused.threads())
 
 
 def explain(graph: Graph, device: torch.device, dtype: torch.dtype, backend: str = "auto") -> str:

@@ -43,7 +43,7 @@ def scan(
     """As `reference.scan`; `reverse` (without lengths) runs from the last step to the first."""
     first = next(iter(x.values()))
     batch, steps = first.shape[0], first.shape[1]
-    layout = cpu.kernel(graph, first.dtype).layout(reference.sizes_of(graph, params, x, state))
+    layout = cpu.kernel(graph, first.dtype).layout(_sizes(graph, params, x, state))
     n, units = program.choose_split(layout.work * batch, layout.plan.levels, batch, threads(), layout.grains)
     call = Call(layout, batch, steps, n, units, reverse)
     order = None
@@ -68,6 +68,15 @@ def scan(
         back[order] = torch.arange(batch)
         y, final = y.index_select(0, back), [f.index_select(0, back) for f in final]
     return y, dict(zip(graph.states, final, strict=True))
+
+
+def _sizes(
+    graph: Graph, params: dict[str, Tensor], x: dict[str, Tensor], state: dict[str, Tensor]
+) -> dict[str, int]:
+    """The value of every named size; parameters are asked only where inputs and states do not tell."""
+    sizes = {z: x[i].shape[-1] for i, z in graph.inputs.items()}
+    sizes |= {z: state[s].shape[-1] for s, z in graph.states.items()}
+    return sizes if len(sizes) == len(graph.size_names) else reference.sizes_of(graph, params, x, state)
 
 
 def _order(call: Call, lengths: Tensor) -> Tensor:
@@ -127,10 +136,11 @@ class _Fused(Function):
             grad_y.transpose(0, 1),
             dict(zip(ctx.graph.states, grad_final, strict=True)),
             any(needs[len(params) : len(params) + len(x)]),
+            any(needs[len(params) + len(x) : len(params) + len(x) + len(state)]),
         )
         d_inputs = [d_x[k].transpose(0, 1) if k in d_x else None for k in x]
         d_starts = [d_start[k].sum(0) if v.dim() == 1 else d_start[k] for k, v in start.items()]
-        return (None, None, None, None, *d_params, *d_inputs, *(d_state[k] for k in state), *d_starts)
+        return (None, None, None, None, *d_params, *d_inputs, *(d_state.get(k) for k in state), *d_starts)
 
 
 def _split(ctx: Any, tensors: Any) -> tuple[list[Tensor], dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:

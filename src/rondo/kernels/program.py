@@ -7,6 +7,7 @@ All tensors here are time first, [T, B, n]. Internal rows are padded to whole ve
 from __future__ import annotations
 
 import ctypes
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -265,12 +266,12 @@ class Template:
         g, layout, s = self.plan.graph, self.layout, self.shape
         self.slot("grads")
         offsets, lds = {}, {}
-        self.grad_shapes = []
+        self.grad_places: list[tuple[tuple[int, ...], tuple[int, ...], int]] = []
         for name, p in g.params.items():
             shape = p.shape(layout.sizes)
-            offsets[name] = self.reserve("grads", ("grad", name), int(np.prod(shape)))
+            offsets[name] = self.reserve("grads", ("grad", name), math.prod(shape))
             lds[name] = shape[-1]
-            self.grad_shapes.append((offsets[name], shape))
+            self.grad_places.append((shape, (shape[1], 1) if p.is_matrix else (1,), offsets[name]))
         array = (CWeight * max(len(layout.weights), 1))()
         for c, item in zip(array, layout.weights, strict=False):
             columns = layout.columns(list(item.slots), offsets)
@@ -488,10 +489,10 @@ def _final(call: Call, t: Template, out: Tensor, spaces: dict[str, Tensor], stat
             space, offset = t.where["seq", s]
             d = t.desc[t.index["prev", s]]
             steps = d.period or call.steps
-            seq = spaces[space][offset : offset + steps * call.batch * width].view(steps, call.batch, width)
+            seq = spaces[space].as_strided((steps, call.batch, width), (call.batch * width, width, 1), offset)
             last = (call.steps - 1) % steps
         if call.lengths is None:
-            found.append(seq[last, :, :n].clone())
+            found.append((seq[last] if n == width else seq[last, :, :n]).clone())
         else:
             at = (call.lengths - 1).clamp(min=0)
             rows = seq[at, torch.arange(call.batch), :n]
@@ -509,6 +510,7 @@ def run_backward(
     grad_y: Tensor,
     grad_final: dict[str, Tensor],
     wants_x: bool = True,
+    wants_state: bool = True,
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor], list[Tensor]]:
     """Gradients of inputs [T, B, n], states [B, n], initial states [B, n] and parameters (in the graph's order).
 
@@ -536,14 +538,14 @@ def run_backward(
     given |= {"out": saved.out, "saved": saved.space, "back": back, "grads": grads}
     t.run({name: given[name].data_ptr() for name in t.slots}, call.extra())
     d_state = {}
-    for s, z in g.states.items():
+    for s, z in g.states.items() if wants_state else ():
         _, offset = t.where["carry", s]
         n, width = layout.sizes[z], layout.padded[z]
-        d = back[offset : offset + call.batch * width].view(call.batch, width)[:, :n].clone()
+        d = back.as_strided((call.batch, n), (width, 1), offset).clone()
         if call.lengths is not None:  # rows of length zero hand the gradient of their final state through
             d = torch.where((call.lengths > 0).unsqueeze(1), d, grad_final[s])
         d_state[s] = d
     if wants_x:
         d_x = {i: d_x[i][..., : layout.sizes[z]] if i in d_x else torch.zeros_like(x[i]) for i, z in g.inputs.items()}
-    parts = [grads[o : o + int(np.prod(shape))].view(shape) for o, shape in t.grad_shapes]
+    parts = [grads.as_strided(*place) for place in t.grad_places]
     return d_x, d_state, {s: v[:, : layout.sizes[g.states[s]]] for s, v in cut.items()}, parts

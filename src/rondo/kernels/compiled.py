@@ -1,0 +1,170 @@
+"""A scan as one operator for torch.compile and torch.export: no unrolling over time, compile time independent of T.
+
+The operator takes plain data only: tensors in a fixed order, and the graph by its number. Its backward is a second
+operator, which runs the scan again and differentiates it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from rondo.expr.graph import Graph, graph_of
+
+Optional = Tensor | None
+
+
+def scan(
+    graph: Graph,
+    params: dict[str, Tensor],
+    x: dict[str, Tensor],
+    state: dict[str, Tensor],
+    lengths: Tensor | None,
+    resets: Tensor | None,
+    initial: dict[str, Tensor] | None,
+    masks: dict[str, Tensor] | None,
+    reverse: bool,
+    backend: str,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """`dispatch.scan` through the operator."""
+    tensors = [params[n] for n in graph.params] + [x[i] for i in graph.inputs] + [state[s] for s in graph.states]
+    if initial:
+        tensors += [initial[s] for s in graph.states]
+    drawn = [masks[m] for m in graph.masks] if masks else []
+    out = torch.ops.rondo.scan(tensors, drawn, lengths, resets, graph.number, reverse, backend)
+    return out[0], dict(zip(graph.states, out[1:]))
+
+
+def _named(graph: Graph, tensors: Sequence[Tensor], masks: Sequence[Tensor]) -> dict[str, dict[str, Tensor] | None]:
+    """The arguments of `dispatch.scan` again, by name."""
+    names = {"params": graph.params, "x": graph.inputs, "state": graph.states, "initial": graph.states}
+    found: dict[str, dict[str, Tensor] | None] = {}
+    rest = list(tensors)
+    for argument, keys in names.items():
+        found[argument] = dict(zip(keys, rest, strict=False)) or None
+        rest = rest[len(keys) :]
+    return found | {"masks": dict(zip(graph.masks, masks, strict=True)) or None}
+
+
+@torch.library.custom_op("rondo::scan", mutates_args=())
+def _scan(
+    tensors: list[Tensor],
+    masks: list[Tensor],
+    lengths: Optional,
+    resets: Optional,
+    number: int,
+    reverse: bool,
+    backend: str,
+) -> list[Tensor]:
+    from rondo.kernels import dispatch
+
+    named = _named(graph_of(number), tensors, masks)
+    with torch.no_grad():
+        y, final = dispatch.scan(
+            graph_of(number),
+            lengths=lengths,
+            resets=resets,
+            reverse=reverse,
+            backend=backend,
+            **named,  # type: ignore[arg-type]
+        )
+    return [y.clone(memory_format=torch.contiguous_format), *(v.clone() for v in final.values())]
+
+
+@_scan.register_fake
+def _(
+    tensors: list[Tensor],
+    masks: list[Tensor],
+    lengths: Optional,
+    resets: Optional,
+    number: int,
+    reverse: bool,
+    backend: str,
+) -> list[Tensor]:
+    graph = graph_of(number)
+    named = _named(graph, tensors, masks)
+    first = next(iter((named["x"] or {}).values()))
+    state = named["state"] or {}
+    width = _output_width(graph, named)
+    y = first.new_empty(first.shape[0], first.shape[1], width)
+    return [y, *(torch.empty_like(v, memory_format=torch.contiguous_format) for v in state.values())]
+
+
+def _output_width(graph: Graph, named: dict[str, dict[str, Tensor] | None]) -> int:
+    """Units of the output, read from whatever has its size."""
+    size = graph.output_size
+    for argument, sizes in (("state", graph.states), ("x", graph.inputs)):
+        for name, z in sizes.items():
+            if z == size:
+                return (named[argument] or {})[name].shape[-1]
+    rows = next(p.name for p in graph.params.values() if p.rows == size)
+    return (named["params"] or {})[rows].shape[0]
+
+
+@torch.library.custom_op("rondo::scan_backward", mutates_args=())
+def _scan_backward(
+    tensors: list[Tensor],
+    masks: list[Tensor],
+    lengths: Optional,
+    resets: Optional,
+    number: int,
+    reverse: bool,
+    backend: str,
+    grads: list[Tensor],
+) -> list[Tensor]:
+    from rondo.kernels import dispatch
+
+    leaves = [t.detach().requires_grad_() for t in tensors]
+    with torch.enable_grad():
+        y, final = dispatch.scan(
+            graph_of(number),
+            lengths=lengths,
+            resets=resets,
+            reverse=reverse,
+            backend=backend,
+            **_named(graph_of(number), leaves, masks),  # type: ignore[arg-type]
+        )
+        outputs = [y, *final.values()]
+        pairs = [(o, g) for o, g in zip(outputs, grads, strict=True) if o.requires_grad]
+        found = torch.autograd.grad(
+            [o for o, _ in pairs], leaves, [g for _, g in pairs], allow_unused=True, materialize_grads=True
+        )
+    return [g.clone(memory_format=torch.contiguous_format) for g in found]
+
+
+@_scan_backward.register_fake
+def _(
+    tensors: list[Tensor],
+    masks: list[Tensor],
+    lengths: Optional,
+    resets: Optional,
+    number: int,
+    reverse: bool,
+    backend: str,
+    grads: list[Tensor],
+) -> list[Tensor]:
+    return [torch.empty_like(t, memory_format=torch.contiguous_format) for t in tensors]
+
+
+def _keep(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+    tensors, masks, lengths, resets, *ctx.plain = inputs
+    ctx.counts = (len(tensors), len(masks))
+    ctx.save_for_backward(*tensors, *masks, lengths, resets)
+    ctx.set_materialize_grads(True)
+    ctx.shapes = [(o.shape, o.dtype, o.device) for o in output]
+
+
+def _backward(ctx, grads):  # type: ignore[no-untyped-def]
+    n, m = ctx.counts
+    *saved, lengths, resets = ctx.saved_tensors
+    filled = [
+        torch.zeros(shape, dtype=dtype, device=device) if g is None else g
+        for g, (shape, dtype, device) in zip(grads, ctx.shapes, strict=True)
+    ]
+    found = torch.ops.rondo.scan_backward(saved[:n], saved[n : n + m], lengths, resets, *ctx.plain, filled)
+    return found, [None] * m, None, None, None, None, None
+
+
+_scan.register_autograd(_backward, setup_context=_keep)
