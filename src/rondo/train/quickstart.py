@@ -28,7 +28,7 @@ from rondo.train.text import ORDER, Corpus, train_corpus
 
 # tests repeat themselves; encodings and pydoc_data are generated tables; the others are not the standard library's
 SKIPPED = {"test", "tests", "idle_test", "encodings", "pydoc_data", "site-packages", "dist-packages", "__pycache__"}
-CONFIG = Config(cell="gru-cho", hidden=384, batch=32, window=64, lr=0.01, minutes=3.5, valid_share=0.02)
+CONFIG = Config(cell="gru-cho", hidden=256, batch=32, window=64, lr=0.01, minutes=3.5, valid_share=0.02)
 LINES, SHOWN = 200, 30  # lines sampled, and how many of them are printed
 LONGEST = 400  # characters of a line
 TEMPERATURE, SEED = 0.7, 1

@@ -5,6 +5,10 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
+
 #ifndef REAL
 #define REAL float
 #endif
@@ -70,40 +74,60 @@ template <class F> static inline V lanewise(V x, F f) {
   return x;
 }
 
-// 2^n for whole n in [-126, 127]
-static inline V pow2(VI n) { return (V)((n + 127) << 23); }
+// min and max that keep a NaN in x; compilers do not find the instruction by themselves
+static inline V at_most(V x, REAL c) {
+#if defined(__AVX512F__)
+  if constexpr (is_float) return (V)_mm512_min_ps(_mm512_set1_ps((float)c), (__m512)x);
+#elif defined(__AVX__)
+  if constexpr (is_float) return (V)_mm256_min_ps(_mm256_set1_ps((float)c), (__m256)x);
+#endif
+  return x > c ? splat(c) : x;
+}
+static inline V at_least(V x, REAL c) {
+#if defined(__AVX512F__)
+  if constexpr (is_float) return (V)_mm512_max_ps(_mm512_set1_ps((float)c), (__m512)x);
+#elif defined(__AVX__)
+  if constexpr (is_float) return (V)_mm256_max_ps(_mm256_set1_ps((float)c), (__m256)x);
+#endif
+  return x < c ? splat(c) : x;
+}
+
+// p * 2^n for whole n in [-160, 160], with overflow to infinity and gradual underflow
+static inline V scale(V p, V n) {
+#if defined(__AVX512F__)
+  if constexpr (is_float) return (V)_mm512_scalef_ps((__m512)p, (__m512)n);
+#endif
+  VI k = __builtin_convertvector(n, VI), half = k >> 1;
+  return p * (V)((half + 127) << 23) * (V)((k - half + 127) << 23);
+}
 
 // x = n ln2 + r, |r| <= ln2 / 2; returns e^r - 1 and n. x must lie within +-150 (NaN passes).
-static inline V reduce_exp(V x, VI& n) {
-  V k = x * 1.44269504f + 12582912.f;  // adding 1.5 * 2^23 rounds to a whole number
-  n = (VI)k - (VI{} + 0x4B400000);
-  V whole = k - 12582912.f;
-  V r = x - whole * 0.693145752f;  // ln2 in two parts, the first exact in few bits
-  r = r - whole * 1.42860677e-06f;
+static inline V reduce_exp(V x, V& n) {
+  n = (x * 1.44269504f + 12582912.f) - 12582912.f;  // adding 1.5 * 2^23 rounds to a whole number
+  V r = x - n * 0.693145752f;  // ln2 in two parts, the first exact in few bits
+  r = r - n * 1.42860677e-06f;
   V q = (((splat(0.0013933733216306824f) * r + 0.008363235384627755f) * r + 0.0416664641673128f) * r + 0.16666576643547173f) * r + 0.5f;
   return q * r * r + r;
 }
+static inline V exp_within(V x) {  // for x in [-104, 89]
+  V n;
+  V p = reduce_exp(x, n);
+  return scale(p + 1.f, n);
+}
 static inline V v_exp(V x) {
   if constexpr (!is_float) return lanewise(x, [](REAL v) { return (REAL)std::exp(v); });
-  x = x > 89.f ? splat(89.f) : x;  // e^89 overflows to inf below
-  x = x < -104.f ? splat(-104.f) : x;
-  VI n;
-  V p = reduce_exp(x, n) + 1.f;
-  VI half = n >> 1;
-  return p * pow2(half) * pow2(n - half);  // in two steps, so that overflow and denormals come out right
+  return exp_within(at_least(at_most(x, 89), -104));  // e^89 overflows to inf, e^-104 vanishes
 }
 static inline V v_sigmoid(V x) {
   if constexpr (!is_float) return lanewise(x, [](REAL v) { return v < 0 ? std::exp(v) / (1 + std::exp(v)) : 1 / (1 + std::exp(-v)); });
-  V e = v_exp(-v_abs(x));
+  V e = exp_within(at_least(-v_abs(x), -104));
   return (x < 0 ? e : splat(1.f)) / (e + 1.f);
 }
 static inline V v_tanh(V x) {
   if constexpr (!is_float) return lanewise(x, [](REAL v) { return (REAL)std::tanh(v); });
-  V a = v_abs(x);
-  a = a > 10.f ? splat(10.f) : a;  // tanh(10) rounds to 1
-  VI n;
+  V n, a = at_most(v_abs(x), 10);  // tanh(10) rounds to 1
   V p = reduce_exp(a + a, n);
-  V two = pow2(n);
+  V two = scale(splat(1), n);
   V em = two * p + (two - 1.f);  // e^(2a) - 1 without cancellation
   V t = em / (em + 2.f);
   return (V)((VI)t | ((VI)x & (VI{} + (INT)0x80000000)));
@@ -136,7 +160,7 @@ static inline V v_log(V x) {
 }
 static inline V v_softplus(V x) {
   if constexpr (!is_float) return lanewise(x, [](REAL v) { return (v > 0 ? v : 0) + std::log1p(std::exp(-std::fabs(v))) + (v - v == 0 ? 0 : (v != v ? v : 0)); });
-  V e = v_exp(-v_abs(x)), u = e + 1.f;
+  V e = exp_within(at_least(-v_abs(x), -104)), u = e + 1.f;
   V d = u - 1.f;
   V l = d == 0 ? e : v_log(u) * (e / (d == 0 ? splat(1.f) : d));  // log1p(e) with the rounding of 1 + e undone
   return v_relu(x) + l;

@@ -1,0 +1,1 @@
+"""Speed and memory of Rondo beside torch.nn: `python -m benchmarks.run`, correctness first."""
