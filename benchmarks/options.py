@@ -31,7 +31,7 @@ class Shape(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Shape:
-        """"100x32x128x128" -> Shape(T=100, B=32, I=128, H=128). Raises ValueError."""
+        """The shape written as 100x32x128x128 (T, B, I, H). Raises ValueError."""
         parts = text.split("x")
         if len(parts) != 4 or not all(p.isdigit() and int(p) > 0 for p in parts):
             raise ValueError(f"a shape is TxBxIxH, such as 100x32x128x128, found {text!r}")

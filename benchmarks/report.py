@@ -74,12 +74,14 @@ class Report:
 
 def show(report: Report, console: Console) -> None:
     """Print the table, its note and its verdicts."""
-    table = Table(title=report.title, title_justify="left", caption=report.note, caption_justify="left")
+    console.print(report.title, style="bold", highlight=False)
+    table = Table()
     for key, form in report.columns.items():
         table.add_column(key.replace("_", " "), justify="left" if form == "{}" else "right", no_wrap=True)
     for row in report.rows:
         table.add_row(*(_cell(row.get(key), form) for key, form in report.columns.items()))
     console.print(table)
+    console.print(report.note, style="dim", highlight=False)
     for verdict in report.verdicts:
         console.print(verdict.text(), style="green" if verdict.met else "yellow", highlight=False)
     console.print()

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 from rondo.expr.adjoint import OUTPUT, Adjoint, arriving, differentiate
 from rondo.expr.graph import SCALAR, Graph
-from rondo.expr.nodes import NORM_EPS, Block, Expr, const, intern, make, topological
+from rondo.expr.nodes import COMPARE, NORM_EPS, Block, Expr, const, intern, make, topological
 
 PRE, LOOP, POST = 0, 1, 2
 HEAVY = {"sigmoid", "tanh", "exp", "log", "softplus", "sqrt", "div"}
@@ -242,8 +242,9 @@ def _save_set(
     available = {n for n in forward if not n.args} | set(updates.values())
     needed: dict[Expr, None] = {}
     for node in topological(back_roots):
-        if node not in forward:
-            needed |= dict.fromkeys(a for a in node.args if a in forward)
+        if node not in forward:  # a comparison is no number to be kept: its operands are
+            read = itertools.chain.from_iterable(a.args if a.op in COMPARE else (a,) for a in node.args)
+            needed |= dict.fromkeys(a for a in read if a in forward)
     needed |= dict.fromkeys(n for n in (*back_roots, *(o.right for o in outers)) if n in forward)
     saved, recomputed = [], []
     for node in topological(needed):
@@ -491,7 +492,7 @@ class _Scheduler:
                 for a in node.args:
                     self._expand(a, own, reducing=True)
             return
-        if early and not top and not self._inline(node, place):
+        if early and not top and node.op not in COMPARE and not self._inline(node, place):
             self._cross(node)
             return
         for a in node.args:

@@ -118,6 +118,7 @@ def runtime(real: str) -> ctypes.CDLL:
         ("rondo_run", None, [ptr]),
         ("rondo_pack", None, [ptr, i64, ptr, i64, ptr, ptr, i64, ptr]),
         ("rondo_checksum", i64, [ptr, ptr, i64]),
+        ("rondo_huge_pages", None, [ptr, i64]),
         ("rondo_function", None, [i64, ptr, ptr, i64]),
         ("rondo_openmp", None, [ptr, ptr, ptr]),
     ):

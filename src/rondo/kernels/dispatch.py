@@ -105,9 +105,11 @@ def _why_reference(graph: Graph, tensors: list[Tensor], x: dict[str, Tensor], ba
         return why
     if first.shape[0] == 0 or first.shape[1] == 0:
         return "there is nothing to compute"
-    if any(t.dtype != first.dtype or t.device != first.device for t in tensors):
-        return "tensors of several dtypes or devices"
-    if any(torch._C._functorch.is_functorch_wrapped_tensor(t) for t in tensors):
+    dtype, device = first.dtype, first.device
+    for t in tensors:
+        if t.dtype is not dtype or t.device != device:
+            return "tensors of several dtypes or devices"
+    if torch._C._functorch.peek_interpreter_stack() is not None:
         return "inside a torch.func transform"
     if forward_ad._current_level >= 0 and any(forward_ad.unpack_dual(t).tangent is not None for t in tensors):
         return "forward-mode differentiation"

@@ -61,8 +61,14 @@ def scan(
     if masks:
         call.masks = {k: call.padded(_bytes(v), graph.masks[k]) for k, v in masks.items()}
     tensors = (*(params[n] for n in graph.params), *(x[i] for i in graph.inputs), *(state[s] for s in graph.states))
-    original = (call.lengths, resets, masks)
-    y, *final = _Fused.apply(call, graph, original, tuple(initial), *tensors, *initial.values())
+    if torch.is_grad_enabled() and any(t.requires_grad for t in (*tensors, *initial.values())):
+        original = (call.lengths, resets, masks)
+        y, *final = _Fused.apply(call, graph, original, tuple(initial), *tensors, *initial.values())
+    else:
+        turned = {k: v.transpose(0, 1) for k, v in x.items()}
+        weights = [p.contiguous() for p in tensors[: len(params)]]
+        y, final, _ = program.run_forward(call, weights, turned, state, initial, False)
+        y = y.transpose(0, 1)
     if order is not None:
         back = torch.empty_like(order)
         back[order] = torch.arange(batch)
@@ -111,12 +117,10 @@ class _Fused(Function):
     def forward(ctx: Any, call: Call, graph: Graph, original: Any, initial: tuple[str, ...], *tensors: Tensor) -> Any:
         ctx.call, ctx.graph, ctx.original, ctx.initial = call, graph, original, initial
         params, x, state, start = _split(ctx, tensors)
-        saving = any(ctx.needs_input_grad)
         y, final, saved = program.run_forward(
-            call, [p.contiguous() for p in params], {k: v.transpose(0, 1) for k, v in x.items()}, state, start, saving
+            call, [p.contiguous() for p in params], {k: v.transpose(0, 1) for k, v in x.items()}, state, start, True
         )
-        if saving:
-            ctx.save_for_backward(*tensors, saved.out, saved.space)
+        ctx.save_for_backward(*tensors, saved.out, saved.space)
         return (y.transpose(0, 1), *final)
 
     @staticmethod

@@ -78,6 +78,7 @@ class Layout:
         self.number = {n: i for i, n in enumerate(p.graph.params)}
         self._jobs = [self._pack_jobs(False), self._pack_jobs(True)]
         self._packed: tuple[list[tuple[int, Tensor]], list[tuple[int, Tensor]]] = ([], [])
+        self._bound: tuple[tuple[int, ...], Any] = ((), None)  # addresses, lengths and strides as C words
         self.templates: dict[Any, Any] = {}
 
     # -- sizes
@@ -220,10 +221,12 @@ class Layout:
         `params` in the order of the graph, matrices with dense rows.
         """
         runtime, count = self.kernel.runtime, len(params)
-        words = (ctypes.c_int64 * (3 * count))()
-        per = self.kernel.size // 4
-        for i, t in enumerate(params):
-            words[i], words[count + i], words[2 * count + i] = t.data_ptr(), t.numel() * per, t.stride(0)
+        pointers = tuple([t.data_ptr() for t in params])
+        if pointers != self._bound[0]:
+            per = self.kernel.size // 4
+            numbers = [*pointers, *(t.numel() * per for t in params), *(t.stride(0) for t in params)]
+            self._bound = (pointers, (ctypes.c_int64 * (3 * count))(*numbers))
+        words = self._bound[1]
         base = ctypes.addressof(words)
         total = runtime.rondo_checksum(base, base + 8 * count, count)
         kept = self._packed[backward]

@@ -25,6 +25,7 @@ UNIT_SPLIT_WORK = 150_000  # operations of one level of one step that are worth 
 BATCH_SPLIT_ROWS = 12  # rows a thread needs to keep the registers of a product busy
 CHUNK_ROWS = 192  # rows of whole-sequence products done before the loop reads them, so that they stay in cache
 ALIGN = 16  # numbers
+HUGE = 4 << 20  # bytes from which fresh memory asks for huge pages
 
 CDesc = structure("CDesc", "slot offset ts rs us period toff kind first first_rs initial initial_rs width")
 CSegment = structure("CSegment", "view k w")
@@ -336,7 +337,15 @@ class Template:
         self.kernel.runtime.rondo_run(ctypes.addressof(c))
 
     def space(self, name: str) -> Tensor:
-        return torch.empty(max(self.length[name], 1), dtype=self.kernel.dtype)
+        return self.fresh(self.length[name])
+
+    def fresh(self, *shape: int) -> Tensor:
+        """Uninitialised memory; in huge pages where it is large."""
+        t = torch.empty(shape, dtype=self.kernel.dtype)
+        nbytes = t.numel() * self.size
+        if nbytes >= HUGE:
+            self.kernel.runtime.rondo_huge_pages(t.data_ptr(), nbytes)
+        return t
 
 
 SCALAR_KIND = "scalar"
@@ -465,7 +474,7 @@ def run_forward(
     given, strides, initial = _prepare(call, x, state, initial)
     t = call.template(False, saving, True, tuple(strides), initial)
     given["packed"] = layout.pack(False, params, call.threads)
-    out = torch.empty(call.steps, call.batch, layout.padded[g.output_size], dtype=layout.kernel.dtype)
+    out = t.fresh(call.steps, call.batch, layout.padded[g.output_size])
     spaces = {name: t.space(name) for name in ("saved", "work") if name in t.slots}
     given |= {"out": out, **spaces}
     t.run({name: given[name].data_ptr() for name in t.slots}, call.extra())
@@ -524,10 +533,11 @@ def run_backward(
     given |= {("final", s): call.rows(grad_final[s], z) for s, z in g.states.items()}
     d_x = {}
     if wants_x:
-        make = torch.zeros if call.lengths is not None else torch.empty
         for i, z in g.inputs.items():
             if ("dx", i) in t.slots:
-                d_x[i] = make((call.steps, call.batch, layout.padded[z]), dtype=layout.kernel.dtype)
+                d_x[i] = t.fresh(call.steps, call.batch, layout.padded[z])
+                if call.lengths is not None:
+                    d_x[i].zero_()
                 given["dx", i] = d_x[i]
     cut = {}
     if call.resets is not None:

@@ -4,6 +4,9 @@
 #include "vec.h"
 #include <atomic>
 #include <sched.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 #if VBYTES == 64
 constexpr int NVMAX = 4, MRMAX = 6;  // 24 of 32 registers accumulate
@@ -708,4 +711,13 @@ extern "C" int64_t rondo_checksum(const int32_t* const* p, const int64_t* words,
     for (int j = 0; j < L; ++j) total = (total ^ s1[j]) * 1099511628211ull, total = (total ^ s2[j]) * 1099511628211ull;
   }
   return (i64)total;
+}
+
+// Asks for huge pages under fresh memory: the first touch of each page is a large part of a short call.
+extern "C" void rondo_huge_pages(char* p, int64_t bytes) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+  constexpr uintptr_t page = 4096;
+  uintptr_t a = ((uintptr_t)p + page - 1) / page * page, e = ((uintptr_t)p + bytes) / page * page;
+  if (e > a) madvise((void*)a, e - a, MADV_HUGEPAGE);
+#endif
 }
