@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rondo.expr.graph import Graph
 from rondo.expr.nodes import Block, Expr, topological
-from rondo.expr.plan import Key, Plan, Schedule
+from rondo.expr.plan import Plan
+from rondo.expr.stages import Key, Schedule
 
 FLOAT = 4  # bytes
 

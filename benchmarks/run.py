@@ -23,8 +23,9 @@ from rondo import cells
 from benchmarks import cellwise, eager, elementwise, machine, memory, peaks, rivals, stream
 from benchmarks.gate import Checked
 from benchmarks.options import QUICK_SHAPES, SHAPES, WHAT, Options, Shape
-from benchmarks.report import Report, show
+from benchmarks.report import Report, Row, show
 
+WIDE = 1.5  # quartiles of a ratio this far apart are not those of a quiet machine
 Part = tuple[Callable[[Options], Iterator[Checked]], Callable[[Options], Iterator[Report]]]
 PARTS: dict[tuple[str, ...], Part] = {
     ("train", "forward", "inference"): (rivals.checks, rivals.reports),
@@ -125,8 +126,11 @@ def measure(asked: Options, console: Console) -> dict[str, Any]:
     missed = [v["name"] for table in tables for v in table["targets"] if not v["met"]]
     total = sum(len(table["targets"]) for table in tables)
     console.print(f"{total - len(missed)} of {total} targets met", highlight=False)
-    warn(matmul, console)
-    return {"matmul_gflops": matmul, "copy_gbytes": copy, "busy": busy(matmul), "tables": tables}
+    wide, ratios = unsteady([row for table in tables for row in table["rows"]])
+    console.print(f"{wide} of {ratios} ratios have quartiles more than a factor {WIDE} apart", highlight=False)
+    warn(busy(matmul) or 4 * wide > ratios, console)
+    found = {"matmul_gflops": matmul, "copy_gbytes": copy, "busy": busy(matmul), "unsteady_ratios": wide}
+    return {**found, "tables": tables}
 
 
 def machine_peaks(asked: Options, console: Console) -> tuple[dict[int, float], dict[int, float]]:
@@ -135,7 +139,7 @@ def machine_peaks(asked: Options, console: Console) -> tuple[dict[int, float], d
     copy = {t: peaks.copy_bandwidth(t, asked.quick) / 1e9 for t in asked.threads}
     for t in asked.threads:
         console.print(f"{t} thread(s): best torch.mm {matmul[t]:.0f} GF/s, copy {copy[t]:.1f} GB/s", highlight=False)
-    warn(matmul, console)
+    warn(busy(matmul), console)
     console.print()
     return matmul, copy
 
@@ -146,11 +150,17 @@ def busy(matmul: dict[int, float]) -> bool:
     return any(more < 1.2 * fewer for fewer, more in itertools.pairwise(rates))
 
 
-def warn(matmul: dict[int, float], console: Console) -> None:
+def unsteady(rows: Sequence[Row]) -> tuple[int, int]:
+    """How many ratios were measured with wide quartiles, and how many at all."""
+    spreads = [row["q3"] / row["q1"] for row in rows if "q1" in row]
+    return sum(s > WIDE for s in spreads), len(spreads)
+
+
+def warn(worthless: bool, console: Console) -> None:
     """Say that the numbers are worth nothing, where that is so."""
-    if busy(matmul):
-        text = "This machine is busy: more threads hardly make torch.mm faster. Ratios and verdicts at several threads"
-        console.print(f"{text} say nothing: measure again on a quiet machine.", style="bold red")
+    if worthless:
+        text = "This machine is busy (more threads hardly make torch.mm faster, or ratios scatter)"
+        console.print(f"{text}: ratios and verdicts say little, measure again on a quiet one", style="bold red")
 
 
 def write(path: Path, data: dict[str, Any]) -> None:

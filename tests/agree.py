@@ -59,7 +59,7 @@ def compiled(graphs: Iterable[Graph]) -> None:
     try:
         for real in cpu.REAL.values():
             cpu.compile_together(list(graphs), real, "-O1")
-    except build.NoCompiler as error:
+    except build.NoCompilerError as error:
         if not build_found():
             pytest.skip(str(error))
         raise
@@ -69,7 +69,7 @@ def build_found() -> bool:
     """Whether this machine has a compiler at all: one that fails is an error, not a reason to skip."""
     try:
         return bool(build.compiler())
-    except build.NoCompiler:
+    except build.NoCompilerError:
         return False
 
 

@@ -246,6 +246,7 @@ def test_a_busy_machine_is_told() -> None:
     assert run.busy({1: 100.0, 2: 90.0})
     assert not run.busy({1: 100.0, 2: 180.0})
     assert not run.busy({2: 50.0})
+    assert run.unsteady([{"q1": 1.0, "q3": 1.6}, {"q1": 1.0, "q3": 1.4}, {"kept": 6.0}]) == (1, 2)
 
 
 @pytest.mark.parametrize(

@@ -293,7 +293,7 @@ def version() -> None:
 
     try:
         compiler = f"{build.compiler()}, -march={build.march()}"
-    except build.NoCompiler as error:
+    except build.NoCompilerError as error:
         compiler = str(error)
     print(f"rondo     {rondo.__version__}")
     print(f"python    {platform.python_version()}")

@@ -58,7 +58,7 @@ class Stepper:
 
     @staticmethod
     def _fused(layer: Layer, state: dict[str, Tensor], backend: str) -> Streaming | None:
-        if layer.projects or layer.training and layer.sites.active:
+        if layer.projects or (layer.training and layer.sites.active):
             return None
         params = {n: getattr(layer, n) for n in layer.graph.params}
         return dispatch.stepper(layer.graphs[layer.training], params, state, layer.sizes, backend)
@@ -66,9 +66,10 @@ class Stepper:
     def __call__(self, x: Tensor | dict[str, Tensor]) -> Tensor:
         """x [B, input] or integers [B] -> y [B, output_size]. Raises ValueError where B is not the state's."""
         if self._direct and isinstance(x, Tensor) and x.dtype is self._dtype and x.shape == self._shape:
+            y = x
             for step in self._direct:
-                x = step(x)
-            return x
+                y = step(y)
+            return y
         return self._checked(x)
 
     @torch.no_grad()
@@ -81,7 +82,7 @@ class Stepper:
         v = vectors[main]
         with full_precision(v):
             for step in self._steps.values():
-                v = step(v if isinstance(step, Streaming) else {**vectors, main: v})
+                v = step(v) if isinstance(step, Streaming) else step({**vectors, main: v})
         return v.to(returned)
 
     @property

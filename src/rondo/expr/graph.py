@@ -93,7 +93,7 @@ class Graph:
         return tuple(dict.fromkeys(found))
 
 
-_numbers = itertools.count()
+_numbers: itertools.count[int] = itertools.count()
 _by_number: weakref.WeakValueDictionary[int, Graph] = weakref.WeakValueDictionary()
 
 

@@ -21,7 +21,7 @@ NATIVE = Path(__file__).with_name("native")
 FLAGS = ("-std=c++17", "-fPIC", "-shared", "-fno-math-errno", "-ffp-contract=fast", "-fno-semantic-interposition", "-w")
 
 
-class NoCompiler(RuntimeError):
+class NoCompilerError(RuntimeError):
     """There is no usable C++ compiler; the message says what to install."""
 
 
@@ -31,7 +31,7 @@ def compiler() -> str:
     for name in (os.environ.get("CXX"), "g++", "c++", "clang++"):
         if name and shutil.which(name):
             return name
-    raise NoCompiler("no C++ compiler found (on Debian or Ubuntu: apt install g++)")
+    raise NoCompilerError("no C++ compiler found (on Debian or Ubuntu: apt install g++)")
 
 
 @functools.cache
@@ -58,7 +58,8 @@ def cache_folder() -> Path:
     """A folder of ours that nobody else can write: RONDO_CACHE, the user's cache, else a temporary one."""
     own = os.environ.get("RONDO_CACHE")
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    for folder in ([Path(own)] if own else [Path(home) / "rondo", Path(tempfile.gettempdir()) / f"rondo-{os.getuid()}"]):
+    usual = [Path(home) / "rondo", Path(tempfile.gettempdir()) / f"rondo-{os.getuid()}"]
+    for folder in [Path(own)] if own else usual:
         if _private(folder):
             return folder
     return Path(tempfile.mkdtemp(prefix="rondo-"))
@@ -79,7 +80,7 @@ def _private(folder: Path) -> bool:
 
 
 def compile_shared(source: str, optimise: str, real: str = "float") -> Path:
-    """The shared object of `source`, built unless it lies in the cache. Raises NoCompiler with the compiler's words."""
+    """The shared object of `source`, built unless it lies in the cache. Raises NoCompilerError."""
     flags = (*FLAGS, optimise, f"-march={march()}", f"-DREAL={real}", f"-I{NATIVE}")
     header = (NATIVE / "vec.h").read_text()
     parts = (source, header, _compiler_version(), *flags[:-1], _cpu_features(), platform.machine())
@@ -94,9 +95,9 @@ def compile_shared(source: str, optimise: str, real: str = "float") -> Path:
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         except OSError as error:
-            raise NoCompiler(f"the C++ compiler {compiler()} cannot be run: {error}") from None
+            raise NoCompilerError(f"the C++ compiler {compiler()} cannot be run: {error}") from None
         if done.returncode:
-            raise NoCompiler(f"{compiler()} failed on generated code:\n{done.stderr[-2000:]}")
+            raise NoCompilerError(f"{compiler()} failed on generated code:\n{done.stderr[-2000:]}")
         os.replace(made, target)
     return target
 

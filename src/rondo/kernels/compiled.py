@@ -34,12 +34,17 @@ def scan(
         tensors += [initial[s] for s in graph.states]
     drawn = [masks[m] for m in graph.masks] if masks else []
     out = torch.ops.rondo.scan(tensors, drawn, lengths, resets, graph.number, reverse, backend)
-    return out[0], dict(zip(graph.states, out[1:]))
+    return out[0], dict(zip(graph.states, out[1:], strict=True))
 
 
 def _named(graph: Graph, tensors: Sequence[Tensor], masks: Sequence[Tensor]) -> dict[str, dict[str, Tensor] | None]:
     """The arguments of `dispatch.scan` again, by name."""
-    names = {"params": graph.params, "x": graph.inputs, "state": graph.states, "initial": graph.states}
+    names = {
+        "params": list(graph.params),
+        "x": list(graph.inputs),
+        "state": list(graph.states),
+        "initial": list(graph.states),
+    }
     found: dict[str, dict[str, Tensor] | None] = {}
     rest = list(tensors)
     for argument, keys in names.items():

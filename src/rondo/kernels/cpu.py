@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import torch
 
 from rondo.expr.graph import Graph
-from rondo.expr.plan import POST, Plan, Stage, plan
+from rondo.expr.plan import Plan, plan
+from rondo.expr.stages import POST, Stage
 from rondo.kernels import build
 from rondo.kernels.layout import Layout
 from rondo.render.cpp import cpp, function_name, home_key, view_keys
@@ -72,7 +73,7 @@ def _identity(graph: Graph) -> Identity:
 
 
 def kernel(graph: Graph, dtype: torch.dtype) -> Kernel:
-    """The compiled kernel of a graph, built at first use. Raises build.NoCompiler."""
+    """The compiled kernel of a graph, built at first use. Raises build.NoCompilerError."""
     found = graph.__dict__.setdefault("_kernels", {})  # looked up at every call: kept on the graph
     if dtype not in found:
         key = (_identity(graph), REAL[dtype])

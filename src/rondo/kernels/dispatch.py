@@ -37,16 +37,14 @@ def scan(
     if torch.compiler.is_compiling():
         return compiled.scan(graph, params, x, state, lengths, resets, initial, masks, reverse, backend)
     tensors = [*params.values(), *x.values(), *state.values(), *(initial or {}).values()]
-    if _why_reference(graph, tensors, x, backend) is not None:
-        run = reference.scan
-    else:
-        run = fused.scan
-        if reverse and lengths is None:
-            return fused.scan(graph, params, x, state, None, resets, initial, masks, reverse=True)
+    slow = _why_reference(graph, tensors, x, backend) is not None
+    if reverse and lengths is None and not slow:
+        return fused.scan(graph, params, x, state, None, resets, initial, masks, reverse=True)
 
     def forward(
         x: dict[str, Tensor], resets: Tensor | None, masks: dict[str, Tensor] | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
+        run = reference.scan if slow else fused.scan
         return run(graph, params, x, state, lengths, resets, initial, masks)
 
     return backwards(forward, x, lengths, resets, masks) if reverse else forward(x, resets, masks)
@@ -68,7 +66,9 @@ def stepper(
 def explain(graph: Graph, device: torch.device, dtype: torch.dtype, backend: str = "auto") -> str:
     """Which path `scan` takes and why, in one line."""
     why = _why_not(graph, device, dtype, backend)
-    return f"reference loop: {why}" if why else f"fused CPU kernel ({dtype}, -march={build.march()}, {fused.threads()} threads)"
+    if why:
+        return f"reference loop: {why}"
+    return f"fused CPU kernel ({dtype}, -march={build.march()}, {fused.threads()} threads)"
 
 
 def _why_not(graph: Graph, device: torch.device, dtype: torch.dtype, backend: str) -> str | None:
@@ -86,7 +86,7 @@ def _why_not(graph: Graph, device: torch.device, dtype: torch.dtype, backend: st
 def _no_kernel(graph: Graph, dtype: torch.dtype) -> str | None:
     try:
         cpu.kernel(graph, dtype)
-    except build.NoCompiler as error:
+    except build.NoCompilerError as error:
         _warn_once(str(error))
         return str(error)
     return None
@@ -111,6 +111,6 @@ def _why_reference(graph: Graph, tensors: list[Tensor], x: dict[str, Tensor], ba
             return "tensors of several dtypes or devices"
     if torch._C._functorch.peek_interpreter_stack() is not None:
         return "inside a torch.func transform"
-    if forward_ad._current_level >= 0 and any(forward_ad.unpack_dual(t).tangent is not None for t in tensors):
+    if forward_ad._current_level >= 0 and any(forward_ad.unpack_dual(t).tangent is not None for t in tensors):  # type: ignore[no-untyped-call]
         return "forward-mode differentiation"
     return None

@@ -17,7 +17,7 @@ from torch.autograd import Function
 
 from rondo.expr.graph import Graph
 from rondo.kernels import build, cpu, program, reference
-from rondo.kernels.program import Call
+from rondo.kernels.call import Call, Saved, run_backward, run_forward
 from rondo.kernels.reverse import backwards
 
 _forked = False
@@ -63,11 +63,11 @@ def scan(
     tensors = (*(params[n] for n in graph.params), *(x[i] for i in graph.inputs), *(state[s] for s in graph.states))
     if torch.is_grad_enabled() and any(t.requires_grad for t in (*tensors, *initial.values())):
         original = (call.lengths, resets, masks)
-        y, *final = _Fused.apply(call, graph, original, tuple(initial), *tensors, *initial.values())
+        y, *final = _Fused.apply(call, graph, original, tuple(initial), *tensors, *initial.values())  # type: ignore[no-untyped-call]
     else:
         turned = {k: v.transpose(0, 1) for k, v in x.items()}
         weights = [p.contiguous() for p in tensors[: len(params)]]
-        y, final, _ = program.run_forward(call, weights, turned, state, initial, False)
+        y, final, _ = run_forward(call, weights, turned, state, initial, False)
         y = y.transpose(0, 1)
     if order is not None:
         back = torch.empty_like(order)
@@ -76,9 +76,7 @@ def scan(
     return y, dict(zip(graph.states, final, strict=True))
 
 
-def _sizes(
-    graph: Graph, params: dict[str, Tensor], x: dict[str, Tensor], state: dict[str, Tensor]
-) -> dict[str, int]:
+def _sizes(graph: Graph, params: dict[str, Tensor], x: dict[str, Tensor], state: dict[str, Tensor]) -> dict[str, int]:
     """The value of every named size; parameters are asked only where inputs and states do not tell."""
     sizes = {z: x[i].shape[-1] for i, z in graph.inputs.items()}
     sizes |= {z: state[s].shape[-1] for s, z in graph.states.items()}
@@ -117,7 +115,7 @@ class _Fused(Function):
     def forward(ctx: Any, call: Call, graph: Graph, original: Any, initial: tuple[str, ...], *tensors: Tensor) -> Any:
         ctx.call, ctx.graph, ctx.original, ctx.initial = call, graph, original, initial
         params, x, state, start = _split(ctx, tensors)
-        y, final, saved = program.run_forward(
+        y, final, saved = run_forward(
             call, [p.contiguous() for p in params], {k: v.transpose(0, 1) for k, v in x.items()}, state, start, True
         )
         ctx.save_for_backward(*tensors, saved.out, saved.space)
@@ -130,13 +128,13 @@ class _Fused(Function):
         if torch.is_grad_enabled():
             return (None, None, None, None, *_replay(ctx, tensors, needs, grad_y, grad_final))
         params, x, state, start = _split(ctx, tensors)
-        d_x, d_state, d_start, d_params = program.run_backward(
+        d_x, d_state, d_start, d_params = run_backward(
             ctx.call,
             [p.contiguous() for p in params],
             {k: v.transpose(0, 1) for k, v in x.items()},
             state,
             start,
-            program.Saved(out, space),
+            Saved(out, space),
             grad_y.transpose(0, 1),
             dict(zip(ctx.graph.states, grad_final, strict=True)),
             any(needs[len(params) : len(params) + len(x)]),

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from rondo.expr.nodes import Block, Expr
-from rondo.expr.plan import LOOP, Buffer, Group, Key, Stage
+from rondo.expr.stages import LOOP, Buffer, Group, Key, Stage
 from rondo.render.cpp import home_key, operand_key, right_key
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Layout:
     def slot_size(self, key: Key) -> str:
         """The size of the value at a place."""
         if key[0] == "buf":
-            return self.buffers[str(key[1])].groups[int(key[2])][int(key[3])]  # type: ignore[call-overload,no-any-return]
+            return self.buffers[str(key[1])].groups[int(key[2])][int(key[3])]  # type: ignore[call-overload]
         g = self.plan.graph
         return {"input": g.inputs, "dx": g.inputs}.get(str(key[0]), g.states)[str(key[1])]
 
@@ -203,11 +203,11 @@ class Layout:
             j.columns, j.slots, j.column, j.k = q.transposed, len(q.slots), ctypes.addressof(columns), q.k
             j.vectors, j.tile, j.n, j.offset = q.vectors, q.tile, q.n, offset
             offset += q.vectors * self.kernel.lanes * q.k + 16
-        vectors = [(n, q) for n, q in self.plan.graph.params.items() if not q.is_matrix]
+        vectors = [(n, p.rows) for n, p in self.plan.graph.params.items() if not p.is_matrix]
         table = np.zeros((max(len(vectors), 1), 4), dtype=np.int64)
-        for row, (name, q) in zip(table, vectors, strict=False):
-            row[:] = (self.number[name], self.sizes[q.rows], self.padded[q.rows], offset)
-            offset += self.padded[q.rows] + 16
+        for row, (name, z) in zip(table, vectors, strict=False):
+            row[:] = (self.number[name], self.sizes[z], self.padded[z], offset)
+            offset += self.padded[z] + 16
         places = {name: int(row[3]) for row, (name, _) in zip(table, vectors, strict=False)}
         return jobs, len(packings), table, len(vectors), offset, places, keep
 
@@ -261,7 +261,7 @@ def contiguous(terms: list[tuple[Key, Block]]) -> list[list[tuple[Key, Block]]]:
                 rest.append((key, block))
                 continue
             beside = last is not None and key[0] == "buf" and key[:3] == last[:3]
-            if beside and int(key[3]) == int(last[3]) + 1:  # type: ignore[index,call-overload]
+            if beside and int(key[3]) == int(last[3]) + 1:  # type: ignore[index,call-overload,arg-type]
                 runs[-1].append((key, block))
             else:
                 runs.append([(key, block)])

@@ -1,14 +1,12 @@
-"""A call of a kernel: a Template holds everything but addresses (views, stages, weight gradients as C words) for one
-shape of call; running it fills a short table of addresses. Streaming keeps two such tables and swaps them.
-
-All tensors here are time first, [T, B, n]. Internal rows are padded to whole vectors.
+"""A Template holds everything of a call but addresses (views, stages, weight gradients as C words) for one shape of
+call; running it fills a short table of addresses. Internal rows are padded to whole vectors.
 """
 
 from __future__ import annotations
 
 import ctypes
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,8 +14,7 @@ import torch
 from torch import Tensor
 
 from rondo.expr.graph import SCALAR
-from rondo.expr.plan import LOOP, POST, PRE, Key
-from rondo.kernels.cpu import Kernel
+from rondo.expr.stages import LOOP, POST, PRE, Key
 from rondo.kernels.layout import Layout, structure
 
 PLAIN, PREVIOUS, TILE, PER_THREAD = range(4)
@@ -37,7 +34,8 @@ CSum = structure("CSum", "view out n")
 CProgram = structure(
     "CProgram",
     "T B nviews threads split_units grain backward saving chunk views npre pre nloop loop npost post active resets"
-    " any_reset ncarry carry row_split scratch scratch_size tile_vectors nweight weight nsum sum nprevious pointers grads",
+    " any_reset ncarry carry row_split scratch scratch_size tile_vectors nweight weight nsum sum nprevious pointers"
+    " grads",
 )
 
 
@@ -91,7 +89,7 @@ class Template:
         self.chunk = min(shape.steps, max(1, -(-CHUNK_ROWS // max(per_thread, 1))))
         states = layout.plan.graph.states
         self.output_state = next(iter(states)) if ("y",) not in self.kernel.index[False] else ""
-        self.elementwise_input = _elementwise_input(layout)
+        self.elementwise_input = elementwise_input(layout)
         self.program = CProgram()
         self._build()
 
@@ -222,7 +220,7 @@ class Template:
                 if at is None:
                     continue
                 d = self.desc[at]
-                inner = 0 if b.kind == SCALAR_KIND else self.layout.group_offset(name, g) + i * self.lanes
+                inner = 0 if b.kind == "scalar" else self.layout.group_offset(name, g) + i * self.lanes
                 d.slot, d.offset = self.slot(space), (start + inner) * self.size
                 d.ts, d.rs, d.us = s.batch * width * self.size, width * self.size, len(slots) * self.lanes * self.size
                 d.period = 0 if steps == s.steps else steps
@@ -288,8 +286,8 @@ class Template:
             width = layout.padded[g.params[name].rows]
             d = self.desc[self.index[key]]
             offset = self.reserve("back", key, s.threads * width)
-            d.slot, d.offset, d.ts, d.us = self.slot("back"), offset * self.size, width * self.size, self.lanes * self.size
-            d.kind, d.width = PER_THREAD, width * self.size
+            d.slot, d.offset, d.ts = self.slot("back"), offset * self.size, width * self.size
+            d.us, d.kind, d.width = self.lanes * self.size, PER_THREAD, width * self.size
             c.view, c.out, c.n = self.index[key], offsets[name], layout.sizes[g.params[name].rows]
         self.program.nsum, self.program.sum = len(accs), ctypes.addressof(sums)
         self.keep += [array, sums]
@@ -317,7 +315,8 @@ class Template:
                 self.keep.append(segs)
                 for cs, (key, k, packing) in zip(segs, segments, strict=True):
                     cs.view, cs.k, cs.w = self.index[key], k, layout.packings[s.backward][packing].offset
-                cg.slots, cg.nseg, cg.seg, cg.view = len(g.slots), len(segs), ctypes.addressof(segs), self.index[g.out[0]]
+                cg.slots, cg.nseg, cg.seg = len(g.slots), len(segs), ctypes.addressof(segs)
+                cg.view = self.index[g.out[0]]
         self.keep.append(array)
         return len(found), ctypes.addressof(array)
 
@@ -348,9 +347,6 @@ class Template:
         return t
 
 
-SCALAR_KIND = "scalar"
-
-
 def kept_buffers(layout: Layout) -> set[str]:
     """Forward's buffers that backward reads."""
     p = layout.plan
@@ -358,204 +354,8 @@ def kept_buffers(layout: Layout) -> set[str]:
     return {str(k[1]) for k in [*p.saved.values(), *statistics] if k[0] == "buf"}
 
 
-def _elementwise_input(layout: Layout) -> bool:
+def elementwise_input(layout: Layout) -> bool:
     """Whether pointwise code reads an input (then its rows must be readable in whole vectors)."""
     stages = [*layout.plan.forward.stages, *layout.plan.backward.stages]
     regions = [q for s in stages for q in (s.region, s.reduce) if q is not None]
     return any(k[0] == "input" for q in regions for k in q.loads.values())
-
-
-@dataclass(eq=False)
-class Call:
-    """One run of a layer apart from the tensors that are differentiated; time first, in order of processing."""
-
-    layout: Layout
-    batch: int
-    steps: int
-    threads: int
-    units: bool
-    reverse: bool = False
-    resets: Tensor | None = None  # [T, B] uint8
-    any_reset: Tensor | None = None  # [T] uint8
-    lengths: Tensor | None = None  # [B]
-    active: Tensor | None = None  # [blocks of rows, T] int32: rows alive
-    row_split: Any = None  # numpy int64, ends of the blocks
-    masks: dict[str, Tensor] = field(default_factory=dict)  # uint8, [T, B, n] or [B, n], readable in whole vectors
-
-    def template(self, backward: bool, saving: bool, wants_x: bool, strides: Any, initial: dict[str, Tensor]) -> Template:
-        shape = Shape(
-            self.batch,
-            self.steps,
-            self.threads,
-            self.units,
-            backward,
-            saving,
-            self.reverse,
-            self.resets is not None,
-            self.lengths is not None,
-            wants_x,
-            strides,
-            tuple((k, v.stride(0) if v.dim() == 2 else 0) for k, v in initial.items()),
-        )
-        found = self.layout.templates.get(shape)
-        if found is None:
-            if len(self.layout.templates) >= 256:
-                self.layout.templates.clear()
-            found = self.layout.templates[shape] = Template(self.layout, shape)
-        return found  # type: ignore[no-any-return]
-
-    def extra(self) -> tuple[int, int, int, int]:
-        return (
-            self.active.data_ptr() if self.active is not None else 0,
-            self.resets.data_ptr() if self.resets is not None else 0,
-            self.any_reset.data_ptr() if self.any_reset is not None else 0,
-            self.row_split.ctypes.data if self.row_split is not None else 0,
-        )
-
-    def padded(self, t: Tensor, size: str) -> Tensor:
-        """`t` with its last dimension dense and readable in whole vectors."""
-        width = self.layout.padded[size]
-        if t.shape[-1] == width:
-            return t if t.stride(-1) == 1 else t.contiguous()
-        out = t.new_zeros(*t.shape[:-1], width)
-        out[..., : t.shape[-1]] = t
-        return out
-
-    def rows(self, t: Tensor, size: str) -> Tensor:
-        """[B, n] with padded, dense rows."""
-        return self.padded(t, size).contiguous()
-
-
-def _strides(t: Tensor) -> tuple[int, int]:
-    return (t.stride(0), t.stride(1)) if t.dim() == 3 else (0, t.stride(0))
-
-
-def _prepare(
-    call: Call, x: dict[str, Tensor], state: dict[str, Tensor], initial: dict[str, Tensor]
-) -> tuple[dict[Any, Tensor], list[tuple[str, tuple[int, int]]], dict[str, Tensor]]:
-    """Inputs, states and masks as the kernel reads them, by slot, with the strides of those over time."""
-    g = call.layout.plan.graph
-    pad_inputs = _elementwise_input(call.layout)
-    given: dict[Any, Tensor] = {}
-    strides = []
-    for i, z in g.inputs.items():
-        t = x[i]
-        t = call.padded(t, z) if pad_inputs else t if t.stride(-1) == 1 else t.contiguous()
-        given["input", i] = t
-        strides.append((i, _strides(t)))
-    for m in g.masks:
-        given["mask", m] = call.masks[m]
-        strides.append((m, _strides(call.masks[m])))
-    for s, z in g.states.items():
-        given["first", s] = call.rows(state[s], z)
-    initial = {s: call.padded(v, g.states[s]) for s, v in initial.items()}
-    given |= {("initial", s): v for s, v in initial.items()}
-    return given, strides, initial
-
-
-@dataclass(eq=False)
-class Saved:
-    """What forward keeps for backward: outputs (if they are a state) and a workspace."""
-
-    out: Tensor
-    space: Tensor
-
-
-def run_forward(
-    call: Call,
-    params: list[Tensor],
-    x: dict[str, Tensor],
-    state: dict[str, Tensor],
-    initial: dict[str, Tensor],
-    saving: bool,
-) -> tuple[Tensor, list[Tensor], Saved]:
-    """x: [T, B, n]; state, initial: [B, n]. Returns outputs [T, B, m], the final states, and what backward needs."""
-    layout, g = call.layout, call.layout.plan.graph
-    given, strides, initial = _prepare(call, x, state, initial)
-    t = call.template(False, saving, True, tuple(strides), initial)
-    given["packed"] = layout.pack(False, params, call.threads)
-    out = t.fresh(call.steps, call.batch, layout.padded[g.output_size])
-    spaces = {name: t.space(name) for name in ("saved", "work") if name in t.slots}
-    given |= {"out": out, **spaces}
-    t.run({name: given[name].data_ptr() for name in t.slots}, call.extra())
-    final = _final(call, t, out, spaces, state)
-    if call.lengths is not None:
-        past = torch.arange(call.steps).unsqueeze(1) >= call.lengths.unsqueeze(0)
-        out.masked_fill_(past.unsqueeze(2), 0.0)
-    width = layout.sizes[g.output_size]
-    y = out if width == out.shape[2] else out[..., :width]
-    return y, final, Saved(out, spaces.get("saved", out))
-
-
-def _final(call: Call, t: Template, out: Tensor, spaces: dict[str, Tensor], state: dict[str, Tensor]) -> list[Tensor]:
-    """The states after each row's last step."""
-    found = []
-    for s, z in call.layout.plan.graph.states.items():
-        n, width = call.layout.sizes[z], call.layout.padded[z]
-        if s == t.output_state:
-            seq, last = out, 0 if call.reverse else call.steps - 1
-        else:
-            space, offset = t.where["seq", s]
-            d = t.desc[t.index["prev", s]]
-            steps = d.period or call.steps
-            seq = spaces[space].as_strided((steps, call.batch, width), (call.batch * width, width, 1), offset)
-            last = (call.steps - 1) % steps
-        if call.lengths is None:
-            found.append((seq[last] if n == width else seq[last, :, :n]).clone())
-        else:
-            at = (call.lengths - 1).clamp(min=0)
-            rows = seq[at, torch.arange(call.batch), :n]
-            found.append(torch.where((call.lengths > 0).unsqueeze(1), rows, state[s]))
-    return found
-
-
-def run_backward(
-    call: Call,
-    params: list[Tensor],
-    x: dict[str, Tensor],
-    state: dict[str, Tensor],
-    initial: dict[str, Tensor],
-    saved: Saved,
-    grad_y: Tensor,
-    grad_final: dict[str, Tensor],
-    wants_x: bool = True,
-    wants_state: bool = True,
-) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor], list[Tensor]]:
-    """Gradients of inputs [T, B, n], states [B, n], initial states [B, n] and parameters (in the graph's order).
-
-    Without `wants_x`, whole-sequence products that only serve the inputs' gradients are left out.
-    """
-    layout, g = call.layout, call.layout.plan.graph
-    given, strides, initial = _prepare(call, x, state, initial)
-    given["dy"] = dy = call.padded(grad_y, g.output_size)
-    t = call.template(True, True, wants_x, (*strides, ("<dy>", _strides(dy))), initial)
-    given["packed"] = layout.pack(True, params, call.threads)
-    given |= {("final", s): call.rows(grad_final[s], z) for s, z in g.states.items()}
-    d_x = {}
-    if wants_x:
-        for i, z in g.inputs.items():
-            if ("dx", i) in t.slots:
-                d_x[i] = t.fresh(call.steps, call.batch, layout.padded[z])
-                if call.lengths is not None:
-                    d_x[i].zero_()
-                given["dx", i] = d_x[i]
-    cut = {}
-    if call.resets is not None:
-        cut = {s: torch.zeros(call.batch, layout.padded[z], dtype=dy.dtype) for s, z in g.states.items()}
-        given |= {("cut", s): v for s, v in cut.items()}
-    back = t.space("back")
-    grads = t.space("grads") if t.all_filled else t.space("grads").zero_()
-    given |= {"out": saved.out, "saved": saved.space, "back": back, "grads": grads}
-    t.run({name: given[name].data_ptr() for name in t.slots}, call.extra())
-    d_state = {}
-    for s, z in g.states.items() if wants_state else ():
-        _, offset = t.where["carry", s]
-        n, width = layout.sizes[z], layout.padded[z]
-        d = back.as_strided((call.batch, n), (width, 1), offset).clone()
-        if call.lengths is not None:  # rows of length zero hand the gradient of their final state through
-            d = torch.where((call.lengths > 0).unsqueeze(1), d, grad_final[s])
-        d_state[s] = d
-    if wants_x:
-        d_x = {i: d_x[i][..., : layout.sizes[z]] if i in d_x else torch.zeros_like(x[i]) for i, z in g.inputs.items()}
-    parts = [grads.as_strided(*place) for place in t.grad_places]
-    return d_x, d_state, {s: v[:, : layout.sizes[g.states[s]]] for s, v in cut.items()}, parts

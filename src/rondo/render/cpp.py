@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from rondo.expr.graph import SCALAR
 from rondo.expr.nodes import Expr
-from rondo.expr.plan import Key, Plan, Region, Stage
+from rondo.expr.plan import Plan
+from rondo.expr.stages import Key, Region, Stage
 
 # op -> C++ of its arguments
 CPP: dict[str, str] = {
@@ -99,7 +100,7 @@ def cpp(plan: Plan, prefix: str = "k") -> str:
 
 
 def _literal(value: float) -> str:
-    return f"splat((REAL){float(value)!r})" if abs(value) != float("inf") else f"splat((REAL){'-' * (value < 0)}INFINITY)"
+    return f"splat((REAL){float(value)!r})"
 
 
 class _Writer:
@@ -146,17 +147,20 @@ def _region(name: str, region: Region, plan: Plan, index: dict[Key, int]) -> str
         body.append(f"{'if (saving) ' if when else ''}store(v[{index[key]}], r, u, {value});")
     body += [f"s{i} += {w.use(n)};" for i, (n, _) in enumerate(region.sums)]
     last = [f"store(v[{index['acc', p]}], 0, u, s{i});" for i, (_, p) in enumerate(region.sums)]
-    indent = "\n      "
     return f"""extern "C" void {name}{SIGNATURE} {{
   for (int64_t u = u0; u < u1; ++u) {{
-    {"{0}    ".format(chr(10)).join(fixed)}
+    {_lines(fixed, 4)}
     for (int64_t r = r0; r < r1; ++r) {{
-      {indent.join(body)}
+      {_lines(body, 6)}
     }}
-    {"{0}    ".format(chr(10)).join(last)}
+    {_lines(last, 4)}
   }}
 }}
 """
+
+
+def _lines(lines: list[str], indent: int) -> str:
+    return ("\n" + " " * indent).join(lines)
 
 
 def _is_emission(key: Key) -> bool:
@@ -183,9 +187,9 @@ def _reduction(name: str, region: Region, plan: Plan, index: dict[Key, int]) -> 
     {" ".join(scalars)}
     for (int64_t u = u0; u < u1; ++u) {{
       VI live = lanes_below(n - u * VL);
-      {chr(10).join(body).replace(chr(10), chr(10) + "      ")}
+      {_lines(body, 6)}
     }}
-    {chr(10).join(end).replace(chr(10), chr(10) + "    ")}
+    {_lines(end, 4)}
   }}
 }}
 """

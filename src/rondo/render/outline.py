@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from rondo.expr.nodes import Block, topological
-from rondo.expr.plan import LOOP, PRE, Group, Plan, Region, Schedule, Stage
+from rondo.expr.plan import Plan
+from rondo.expr.stages import LOOP, PRE, Group, Region, Schedule, Stage
 from rondo.render.text import PRODUCT, write
 
 PHASES = {PRE: "whole sequence", LOOP: "each step"}  # the third phase is the whole sequence again, after the loop
