@@ -75,8 +75,8 @@ class Layer(nn.Module):
         learned = self.initial(dtype)
         if learned:
             return {name: v.expand(batch, -1) for name, v in learned.items()}
-        return {
-            name: torch.zeros(batch, self.sizes[size], dtype=dtype, device=like.device)
+        return {  # one row of zeros, seen by all: nothing to keep for backward
+            name: torch.zeros(1, self.sizes[size], dtype=dtype, device=like.device).expand(batch, -1)
             for name, size in self.graph.states.items()
         }
 

@@ -61,12 +61,12 @@ def plan(graph: Graph) -> Plan:
     adjoint = differentiate(graph)
     lower = Lowering(graph)
     forward_roots = lower.run(graph.roots)
-    updates = dict(zip(graph.states, forward_roots, strict=False))
+    updates = {s: _full(n, intern("state", (), s)) for s, n in zip(graph.states, forward_roots, strict=False)}
     output = forward_roots[-1]
     carried = dict(adjoint.states)
     back = lower.run([*carried.values(), *adjoint.inputs.values(), *adjoint.vectors.values()])
     n_s, n_i = len(carried), len(adjoint.inputs)
-    d_states = dict(zip(carried, back[:n_s], strict=True))
+    d_states = {s: _full(n, arriving(s)) for s, n in zip(carried, back[:n_s], strict=True)}
     d_inputs = dict(zip(adjoint.inputs, back[n_s : n_s + n_i], strict=True))
     d_vectors = dict(zip(adjoint.vectors, back[n_s + n_i :], strict=True))
     outers = [
@@ -105,6 +105,11 @@ def plan(graph: Graph) -> Plan:
         elementwise=not loops,
         linear=_is_linear(graph),
     )
+
+
+def _full(node: Expr, like: Expr) -> Expr:
+    """`node`; a number as a vector of the size of `like`, whatever that holds, so that it can be stored."""
+    return intern("where", (intern("lt", (like, like)), like, node)) if node.op == "const" else node
 
 
 def _forward_leaves(graph: Graph) -> dict[Expr, Key]:

@@ -177,7 +177,7 @@ class Scheduler:
                         users.setdefault(a, set()).add(node)
         self.early: set[Expr] = set()
         for node, consumers in users.items():
-            early = any(isinstance(c, Expr) and self.place[c][0] == PRE for c in consumers)
+            early = any(isinstance(c, Expr) and self.place[c][0] != POST for c in consumers)
             if not (node.op == "product" and self.place[node][0] != LOOP):
                 self.early |= {node} if early else set()
                 self._want(node, self.place[node] if early else self._natural(node))
@@ -187,12 +187,13 @@ class Scheduler:
         """Walk the places from last to first: what a place reads and cannot compute itself, an earlier one stores."""
         places = sorted({(s.phase, s.index) for s in stages} | set(self.demand), reverse=True)
         self.crossing: set[Expr] = set()
+        self.late: set[Expr] = set()  # read after the loop: no ring of two steps will do
         products = [n for n in self._walk(self.roots) if n.op == "product"]
         means = [n for n in self._walk(self.roots) if n.op == "mean"]
         for n in products:
             for a in n.args:
                 if a not in self.leaves and self.prefix == "f":
-                    self._cross(a)
+                    self._cross(a, self.place[n])
         for place in places:
             for m in means:
                 if self.place[m] == place:
@@ -200,13 +201,16 @@ class Scheduler:
             for node in list(self.demand.get(place, {})):
                 self._expand(node, place, top=True)
 
-    def _cross(self, node: Expr) -> None:
+    def _cross(self, node: Expr, reader: Place) -> None:
         self.crossing.add(node)
+        self.late |= {node} if reader[0] == POST else set()
         if not (node.op == "product" and self.place[node][0] != LOOP) and self.sizes[node] != SCALAR:
             self._want(node, self.place[node])
 
     def _expand(self, node: Expr, place: Place, top: bool = False, reducing: bool = False) -> None:
         if node in self.leaves or not node.args:
+            if node in self.carry and self.prefix == "b" and place[0] == POST:
+                self._cross(node, place)
             return
         own = self.place[node]
         early = own < place or (reducing and own[0] == place[0])
@@ -214,7 +218,7 @@ class Scheduler:
             if own[0] == PRE and place[0] == PRE and own == place and not reducing:
                 return
             if early and own[0] != PRE:
-                self._cross(node)
+                self._cross(node, place)
             return
         if self.sizes[node] == SCALAR:
             if node.op != "mean":
@@ -222,7 +226,7 @@ class Scheduler:
                     self._expand(a, own, reducing=True)
             return
         if early and not top and node.op not in COMPARE and not self._inline(node, place):
-            self._cross(node)
+            self._cross(node, place)
             return
         for a in node.args:
             self._expand(a, place, reducing=reducing)
@@ -248,7 +252,8 @@ class Scheduler:
         operands = {a for n in self.group_of for a in n.args}
         free = self._free_slots(saves)
         for node in self._walk(self.roots):
-            if node in self.leaves or node in self.home:
+            late_ring = node in self.late and self.home.get(node, ("carry_out",))[0] == "carry_out"
+            if not late_ring and (node in self.leaves or node in self.home):
                 continue
             if self.sizes[node] == SCALAR:
                 self._own_buffer(node, "scalar")
@@ -259,8 +264,7 @@ class Scheduler:
                 else:
                     self._own_buffer(node, "time")
             elif node in self.crossing:
-                late = any(self._used_after_loop(node))
-                self._own_buffer(node, "time" if late or self.place[node][0] != LOOP else "ring")
+                self._own_buffer(node, "time" if node in self.late or self.place[node][0] != LOOP else "ring")
         for node in saves:
             if not (node.op == "product" and self.place[node][0] == PRE):
                 self.stores.setdefault(node, []).insert(0, (self.home[node], node not in self.crossing))
@@ -271,9 +275,6 @@ class Scheduler:
     def _written(self, node: Expr) -> bool:
         stored = {key for key, _ in self.stores.get(node, [])}
         return self.home[node] in stored or (node.op == "product" and self.place[node][0] != LOOP)
-
-    def _used_after_loop(self, node: Expr) -> Iterable[bool]:
-        return (self.place[n][0] == POST for n in self.place if node in n.args)
 
     def _own_buffer(self, node: Expr, kind: str) -> None:
         early = kind == "time" and self.place[node][0] == PRE
@@ -388,7 +389,7 @@ class Scheduler:
     def _readable(self, node: Expr, place: Place, top: bool, reducing: bool) -> Key | None:
         """Where the value can be loaded from at this place, or None when it is computed here."""
         if node in self.leaves:
-            return self.leaves[node]
+            return self.home[node] if node in self.late and place[0] == POST else self.leaves[node]
         own = self.place[node]
         if node.op == "product":
             if own == place and own[0] == LOOP:

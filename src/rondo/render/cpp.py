@@ -79,6 +79,13 @@ def function_name(prefix: str, stage: Stage, reducing: bool) -> str:
     return f"{prefix}{'pls'[stage.phase]}{stage.index}_{_letters(stage.size)}_{'reduce' if reducing else 'region'}"
 
 
+def _reads_across(plan: Plan, stage: Stage) -> bool:
+    """Whether a region runs row by row. Sums over rows are kept in registers the other way round, which is faster
+    unless memory is all that counts."""
+    assert stage.region is not None
+    return not stage.groups and (not stage.region.sums or plan.elementwise)
+
+
 def _letters(size: str) -> str:
     """A size's name as plain hexadecimal: names of files never reach the compiler."""
     return size.encode().hex()
@@ -95,7 +102,9 @@ def cpp(plan: Plan, prefix: str = "k") -> str:
             if stage.reduce:
                 parts.append(_reduction(function_name(name, stage, True), stage.reduce, plan, index))
             if stage.region:
-                parts.append(_region(function_name(name, stage, False), stage.region, plan, index))
+                parts.append(
+                    _region(function_name(name, stage, False), stage.region, plan, index, _reads_across(plan, stage))
+                )
     return "\n".join(parts)
 
 
@@ -131,7 +140,8 @@ class _Writer:
         return f"{kind} {self.name(node)} = {value};"
 
 
-def _region(name: str, region: Region, plan: Plan, index: dict[Key, int]) -> str:
+def _region(name: str, region: Region, plan: Plan, index: dict[Key, int], across: bool) -> str:
+    """Pointwise code. Beside products it runs on tiles, unit block by unit block; else `across` whole rows."""
     w = _Writer(plan, index)
     fixed = [w.load(n, k) for n, k in region.loads.items() if k[0] == "vector"]
     fixed += [f"V s{i} = load(v[{index['acc', p]}], 0, u);" for i, (_, p) in enumerate(region.sums)]
@@ -147,13 +157,21 @@ def _region(name: str, region: Region, plan: Plan, index: dict[Key, int]) -> str
         body.append(f"{'if (saving) ' if when else ''}store(v[{index[key]}], r, u, {value});")
     body += [f"s{i} += {w.use(n)};" for i, (n, _) in enumerate(region.sums)]
     last = [f"store(v[{index['acc', p]}], 0, u, s{i});" for i, (_, p) in enumerate(region.sums)]
+    if across:  # whole rows at once: memory is read in its own order
+        return _function(name, ("r", "u"), [], fixed + body + last, [])
+    return _function(name, ("u", "r"), fixed, body, last)
+
+
+def _function(name: str, loops: tuple[str, str], before: list[str], body: list[str], after: list[str]) -> str:
+    """A region's two loops over rows r and unit blocks u, in this order."""
+    outer, inner = loops
     return f"""extern "C" void {name}{SIGNATURE} {{
-  for (int64_t u = u0; u < u1; ++u) {{
-    {_lines(fixed, 4)}
-    for (int64_t r = r0; r < r1; ++r) {{
+  for (int64_t {outer} = {outer}0; {outer} < {outer}1; ++{outer}) {{
+    {_lines(before, 4)}
+    for (int64_t {inner} = {inner}0; {inner} < {inner}1; ++{inner}) {{
       {_lines(body, 6)}
     }}
-    {_lines(last, 4)}
+    {_lines(after, 4)}
   }}
 }}
 """
