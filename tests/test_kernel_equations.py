@@ -57,7 +57,6 @@ ODD: dict[str, tuple[list[str], str, dict[str, tuple[str, ...]]]] = {
     "product of x as state": (["State(h=tanh(U @ h + c), c=W @ x)"], "c", {}),
     "product of x as output": (["n = tanh(U @ h + W @ x)", "State(h=n), W @ x"], "", {}),
     "product of x as both": (["State(h=W @ x), tanh(A @ h)"], "", {"A": SQUARE["V"]}),
-    "a number alone": (["State(h=tanh(U @ h + W @ x + c), c=0.5)"], "c", {}),
     "twins": (["n = tanh(W @ (h, x, c))", "State(h=n, c=n)"], "c", {}),
     "only compared": (["State(h=tanh(W @ x + where(c < h, h, 0.5)), c=tanh(U @ h))"], "c", {}),
     "a state that passes by": (["State(h=tanh(U @ h + W @ x + c), c=c)"], "c", {}),

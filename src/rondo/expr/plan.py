@@ -61,7 +61,7 @@ def plan(graph: Graph) -> Plan:
     adjoint = differentiate(graph)
     lower = Lowering(graph)
     forward_roots = lower.run(graph.roots)
-    updates = {s: _full(n, intern("state", (), s)) for s, n in zip(graph.states, forward_roots, strict=False)}
+    updates = dict(zip(graph.states, forward_roots, strict=False))
     output = forward_roots[-1]
     carried = dict(adjoint.states)
     back = lower.run([*carried.values(), *adjoint.inputs.values(), *adjoint.vectors.values()])
@@ -108,7 +108,7 @@ def plan(graph: Graph) -> Plan:
 
 
 def _full(node: Expr, like: Expr) -> Expr:
-    """`node`; a number as a vector of the size of `like`, whatever that holds, so that it can be stored."""
+    """`node`; a number (the zero of a state that nothing smooth reads) as a vector of the size of `like`."""
     return intern("where", (intern("lt", (like, like)), like, node)) if node.op == "const" else node
 
 
