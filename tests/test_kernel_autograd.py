@@ -330,7 +330,9 @@ def test_elementary_function_within_4_ulp(name: str) -> None:
     found = ulps(own(name, x), exact(name, x))
     worst = found.argmax()
     shown("elementary functions, ulp", name, (len(x),), "value", found[worst].item(), dtype="float32")
-    assert found[worst] <= ULPS, f"{name}({x[worst].item()!r}) = {own(name, x)[worst].item()!r}, {found[worst]:.1f} ulp off"
+    assert found[worst] <= ULPS, (
+        f"{name}({x[worst].item()!r}) = {own(name, x)[worst].item()!r}, {found[worst]:.1f} ulp off"
+    )
 
 
 LIMITS = {  # exact values at the ends

@@ -227,7 +227,7 @@ def test_recurrent_dropout_and_zoneout_draw_what_the_graph_reads() -> None:
     assert {name: list(m.shape) for name, m in told["masks"].items()} == {"drop_h": [50, 4], "zone_c": [50, 40, 4]}
     assert abs(told["masks"]["zone_c"].double().mean().item() - 0.25) < 0.03, "8,000 draws"
     rnn.eval()
-    assert rnn.l0.arguments({"x": data()}, {})["masks"] is None
+    assert rnn.l0.arguments({"x": data()}, rnn.l0.start(3, data(), F64))["masks"] is None
 
 
 def test_zoneout_in_evaluation_is_the_expectation() -> None:
@@ -405,6 +405,32 @@ def test_integers_are_one_hot() -> None:
         rnn(torch.tensor([[-1, 5]]))
     with pytest.raises(ValueError, match=r"of integers must be \[batch, time\]"):
         rnn(torch.tensor([1, 2]))
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_parameters_have_their_gradients_when_x_needs_none(name: str) -> None:
+    rnn, x, found = RNN(name, 5, 5, dtype=F64), data(width=5), []
+    for needs in (True, False):
+        rnn.zero_grad()
+        rnn(x.clone().requires_grad_(needs))[0].sin().sum().backward()
+        found.append([p.grad for p in rnn.parameters()])
+    for one, two in zip(*found, strict=True):
+        close(one, two)
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_symbols_have_the_gradients_of_one_hot_vectors(name: str) -> None:
+    rnn = RNN(name, 5, 5, layers=2, bidirectional=True, project=True, dtype=F64)
+    x = torch.tensor([[0, 4, 2, 2], [1, 1, 3, 0]])
+    lengths = torch.tensor([4, 3])
+    found = []
+    for same in (x, torch.nn.functional.one_hot(x, 5).to(F64)):
+        rnn.zero_grad()
+        y, state = rnn(same, lengths=lengths)
+        (y.sin().sum() + sum(v.square().sum() for v in state.values())).backward()
+        found.append([y.detach(), *(p.grad for p in rnn.parameters())])
+    for one, two in zip(*found, strict=True):
+        close(one, two)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 NARROW = (torch.float32, torch.float16, torch.bfloat16)  # all computed in float32
 
@@ -60,13 +59,13 @@ def without_padding(x: Tensor, lengths: Tensor) -> Tensor:
     return torch.where(alive if x.dim() == 2 else alive.unsqueeze(2), x, 0)
 
 
-def one_hot(x: Tensor, size: int, dtype: torch.dtype) -> Tensor:
-    """Symbols [B, T] as vectors [B, T, size]: the place where a kernel may read rows of a table instead."""
+def checked_symbols(x: Tensor, size: int) -> Tensor:
+    """Symbols [B, T] as int64; raises ValueError where one lies outside 0 .. size - 1."""
     if x.numel() and not torch.compiler.is_compiling():
         low, high = int(x.min()), int(x.max())
         if low < 0 or high >= size:
             raise ValueError(f"x holds integers from {low} to {high}; input size {size} allows 0 to {size - 1}")
-    return functional.one_hot(x.long(), size).to(dtype)
+    return x.long()
 
 
 def checked_lengths(lengths: Tensor | None, batch: int, steps: int, device: torch.device) -> Tensor | None:

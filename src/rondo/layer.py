@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from rondo.expr.graph import Graph
 from rondo.expr.nodes import Block
-from rondo.expr.rewrite import recurrent_blocks
+from rondo.expr.rewrite import input_rows, recurrent_blocks
 from rondo.initial import fill
-from rondo.inputs import cast
+from rondo.inputs import cast, is_index
 from rondo.sites import Sites
 
 PROJECTION = "projection"  # the matrix that a layer inserts before a cell that needs input = hidden
@@ -39,6 +39,7 @@ class Layer(nn.Module):
     ) -> None:
         super().__init__()
         self.graph, self.graphs, self.sizes, self.reverse, self.sites = graph, graphs, sizes, reverse, sites
+        self.tables = {train: input_rows(g) for train, g in graphs.items()}  # for symbols as input
         self._dropped = _dropped(graph, sizes) if sites.weight else {}
         for p in graph.params.values():
             self._own(p.name, torch.empty(p.shape(sizes), **where))
@@ -92,21 +93,39 @@ class Layer(nn.Module):
     def arguments(self, x: dict[str, Tensor], state: dict[str, Tensor]) -> dict[str, Any]:
         """What `dispatch.scan` is told of this layer: graph, params, x, state, initial, masks, reverse."""
         first = next(iter(x))
-        dtype = x[first].dtype
+        dtype = next(iter(state.values())).dtype
+        graph, params = self.graphs[self.training], self.params(dtype)
         if self.projects:
-            x = {**x, first: nn.functional.linear(x[first], getattr(self, PROJECTION).to(dtype))}
-        graph = self.graphs[self.training]
-        batch, steps = x[first].shape[:2]
-        masks = self.sites.masks(graph, self.sizes, batch, steps, x[first].device) if graph.masks else None
+            x = {**x, first: self._projected(x[first], dtype)}
+        elif is_index(x[first]):
+            graph, x, params = self._looked_up(x[first], params)
+        like = next(iter(x.values()))
+        masks = self.sites.masks(graph, self.sizes, like.shape[0], like.shape[1], like.device) if graph.masks else None
         return {
             "graph": graph,
-            "params": self.params(dtype),
+            "params": params,
             "x": x,
             "state": state,
             "initial": self.initial(dtype),
             "masks": masks,
             "reverse": self.reverse,
         }
+
+    def _projected(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        """x by the projection; of symbols [B, T], its columns."""
+        matrix = getattr(self, PROJECTION).to(dtype)
+        return nn.functional.embedding(x, matrix.T) if is_index(x) else nn.functional.linear(x, matrix)
+
+    def _looked_up(
+        self, symbols: Tensor, params: dict[str, Tensor]
+    ) -> tuple[Graph, dict[str, Tensor], dict[str, Tensor]]:
+        """For symbols [B, T]: the graph whose inputs are the products W @ one-hot, those as rows of one table, and
+        the parameters that are left."""
+        graph, tables = self.tables[self.training]  # type: ignore[misc]  # the network asks first
+        matrices = [params[m] for m in tables.values()]
+        table = torch.cat(matrices).T.contiguous()  # [symbols, all units]
+        rows = torch.split(nn.functional.embedding(symbols, table), [len(m) for m in matrices], 2)
+        return graph, dict(zip(tables, rows, strict=True)), {n: params[n] for n in graph.params}
 
     @property
     def width(self) -> int:

@@ -23,10 +23,10 @@ from rondo.inputs import (
     check_sequence,
     checked_lengths,
     checked_resets,
+    checked_symbols,
     computing_dtype,
     full_precision,
     is_index,
-    one_hot,
     without_padding,
 )
 from rondo.kernels import dispatch
@@ -140,7 +140,7 @@ class RNN(nn.Module):
         values, returned = self._vectors(given, lengths)
         v = values[main]
         with full_precision(v):
-            before = self.start(batch) if state is None else self._given(state, v)
+            before = self.start(batch) if state is None else self._given(state, v, computing_dtype(v, self._weight()))
             new = States()
             v = self.sites.on("input", v) if self.training else v
             for k, names in enumerate(self.units):
@@ -185,9 +185,17 @@ class RNN(nn.Module):
             dtype = computing_dtype(v, weight)
             if lengths is not None and (is_index(v) or self._projects):  # a NaN or a -1 there must not reach a product
                 v = without_padding(v, lengths)
-            values[name] = one_hot(v, self.input, dtype) if is_index(v) else v.to(dtype)
+            values[name] = self._symbols(v, dtype) if is_index(v) else v.to(dtype)
         first = next(iter(given.values()))
         return values, weight.dtype if is_index(first) else first.dtype
+
+    def _symbols(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        """Symbols [B, T]: as they are where the first layer looks rows of its input maps up, else one-hot vectors."""
+        x, first = checked_symbols(x, self.input), self.part("l0")
+        drops = self.training and self.sites.input
+        if (first.projects or first.tables[self.training]) and not drops:
+            return x
+        return nn.functional.one_hot(x, self.input).to(dtype)
 
     def start(self, batch: int) -> States:
         """The state before the first step for `batch` rows: learned, or zero."""
@@ -197,7 +205,7 @@ class RNN(nn.Module):
             (f"{name}.{s}", v) for name, part in self.parts.items() for s, v in part.start(batch, weight, dtype).items()
         )
 
-    def _given(self, state: States, v: Tensor) -> dict[str, Tensor]:
+    def _given(self, state: States, v: Tensor, dtype: torch.dtype) -> dict[str, Tensor]:
         """A state that was passed in, checked, in the computing dtype."""
         shapes = {f"{n}.{s}": (len(v), p.sizes[z]) for n, p in self.parts.items() for s, z in p.graph.states.items()}
         if not isinstance(state, Mapping) or state.keys() != shapes.keys():
@@ -208,7 +216,7 @@ class RNN(nn.Module):
                 raise ValueError(f"the state {name} must be {list(shape)}, found {list(state[name].shape)}")
             if state[name].device != v.device:
                 raise ValueError(f"the state {name} is on {state[name].device}, x on {v.device}: use state.to(device)")
-        return {name: value.to(v.dtype) for name, value in state.items()}
+        return {name: value.to(dtype) for name, value in state.items()}
 
     def trace(
         self, x: Inputs, state: States | None = None, lengths: Tensor | None = None, resets: Tensor | None = None
@@ -238,13 +246,18 @@ class RNN(nn.Module):
         weight = self._weight()
         given = self.start(batch) if state is None else state
         rows = len(next(iter(given.values()), weight)) if isinstance(given, Mapping) else 0
-        like = weight.new_empty(rows, 0, dtype=computing_dtype(weight, weight))
-        return Stepper(list(self.parts.items()), self._given(given, like), self._step_inputs, self.backend)
+        dtype = computing_dtype(weight, weight)
+        own = self._given(given, weight.new_empty(rows, 0), dtype)
+        return Stepper(list(self.parts.items()), own, self._step_inputs, self.backend)
 
     def _step_inputs(self, x: Inputs) -> tuple[dict[str, Tensor], torch.dtype]:
         """The inputs of one step as vectors [B, 1, n], and the dtype of y; x [B, input] or integers [B]."""
         one = {name: v.unsqueeze(1) for name, v in x.items()} if isinstance(x, dict) else x.unsqueeze(1)
-        return self._vectors(self._named(one), None)
+        values, returned = self._vectors(self._named(one), None)
+        for name, v in values.items():
+            if is_index(v):
+                values[name] = nn.functional.one_hot(v, self.input).to(computing_dtype(v, self._weight()))
+        return values, returned
 
     def explain(self) -> str:
         """Which path each layer takes and why, a line each."""

@@ -77,6 +77,29 @@ def without_biases(graph: Graph) -> Graph:
     return bare
 
 
+def input_rows(graph: Graph) -> tuple[Graph, dict[str, str]] | None:
+    """The graph with every product `W @ x` as an input of its own, and which matrix each such input stands for.
+
+    For x a one-hot vector, `W @ x` is a column of W, to be looked up and not multiplied. None where x is also used
+    otherwise, or stands in a stack `W @ (h, x)`.
+    """
+    (x,) = (intern("input", (), name) for name in graph.inputs) if len(graph.inputs) == 1 else (None,)
+    nodes = topological(_all_roots(graph))
+    maps = [n for n in nodes if x in n.args]
+    matrices = {n.attr for n in nodes if isinstance(n.attr, Block) and x not in n.args}
+    if not maps or any(n.op != "matmul" or n.attr.count > 1 or n.attr in matrices for n in maps):  # type: ignore[attr-defined]
+        return None
+    tables = {f"{x.attr}_{n.attr.name}": n.attr.name for n in maps}  # type: ignore[union-attr,attr-defined]
+    new: dict[Expr, Expr] = {}
+    for node in nodes:
+        if node in maps:
+            new[node] = intern("input", (), f"{x.attr}_{node.attr.name}")  # type: ignore[union-attr,attr-defined]
+        else:
+            new[node] = intern(node.op, tuple(new[a] for a in node.args), node.attr) if node.args else node
+    rows = {name: graph.params[matrix].rows for name, matrix in tables.items()}
+    return _renewed(replace(graph, inputs=rows), new, {}), tables
+
+
 def recurrent_blocks(graph: Graph) -> set[Block]:
     """The column blocks that multiply something that depends on a state: where weight dropout acts."""
     carried: set[Expr] = set()

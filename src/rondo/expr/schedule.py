@@ -92,6 +92,7 @@ class Scheduler:
 
     def _stages(self) -> list[Stage]:
         """One stage per (phase, index, size) that holds products, statistics, or may hold pointwise code."""
+        self.operands = {a for n in self._walk(self.roots) if n.op == "product" for a in n.args}
         found: dict[tuple[int, int, str], Stage] = {}
         for node in self._walk(self.roots):
             phase, index = self.place[node]
@@ -117,8 +118,10 @@ class Scheduler:
 
     def _join_group(self, stage: Stage, node: Expr) -> None:
         transposed = node.attr[0][1]  # type: ignore[index]
+        dense = stage.phase != LOOP and node in self.operands  # read by a product where it lies: no slots between
         for g in stage.groups:
-            if g.operands == list(node.args) and not transposed and stage.phase != POST:
+            alone = dense or (stage.phase != LOOP and any(n in self.operands for n in g.slots))
+            if g.operands == list(node.args) and not transposed and not alone and stage.phase != POST:
                 self.group_of[node] = (g, len(g.slots))
                 g.slots.append(node)
                 return

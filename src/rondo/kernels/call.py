@@ -180,6 +180,7 @@ def run_backward(
     Without `wants_x`, whole-sequence products that only serve the inputs' gradients are left out.
     """
     layout, g = call.layout, call.layout.plan.graph
+    wants_x = wants_x or not layout.kernel.inputs_apart
     given, strides, initial = _prepare(call, x, state, initial)
     given["dy"] = dy = call.padded(grad_y, g.output_size)
     t = call.template(True, True, wants_x, (*strides, ("<dy>", _strides(dy))), initial)

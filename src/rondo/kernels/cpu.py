@@ -13,7 +13,7 @@ import torch
 
 from rondo.expr.graph import Graph
 from rondo.expr.plan import Plan, plan
-from rondo.expr.stages import POST, Stage
+from rondo.expr.stages import POST, Key, Stage
 from rondo.kernels import build
 from rondo.kernels.layout import Layout
 from rondo.render.cpp import cpp, function_name, home_key, view_keys
@@ -34,7 +34,7 @@ class Kernel:
         self.panel = int(self.runtime.rondo_panel())
         self.keys = (view_keys(p, False), view_keys(p, True))
         self.index = tuple({k: i for i, k in enumerate(keys)} for keys in self.keys)
-        self.inputs_only = _serves_inputs_only(p)
+        self.inputs_apart = _inputs_apart(p)
         self.layouts: dict[tuple[int, ...], Layout] = {}
 
     def function(self, backward: bool, stage: Stage, reducing: bool) -> int:
@@ -52,14 +52,20 @@ class Kernel:
         return found
 
 
-def _serves_inputs_only(p: Plan) -> bool:
-    """Whether backward's whole-sequence stages write nothing but the inputs' gradients."""
-    stages = p.backward.phase(POST)
-    sums = any(s.region.sums for s in stages if s.region)
+def _inputs_apart(p: Plan) -> bool:
+    """Whether the inputs' gradients, and they alone, come from backward's whole-sequence stages: then these may be
+    left out."""
+    late = p.backward.phase(POST)
+    early = [s for s in p.backward.stages if s.phase != POST]
+    written = {k for s in late for k in _written(s)}
     lefts = {home_key(p, o.left) for o in p.outers}
-    written = [k for s in stages for g in s.groups for k in g.out]
-    written += [k for s in stages if s.region for _, k, _ in s.region.stores]
-    return not sums and not lefts.intersection(written)
+    sums = any(s.region.sums for s in late if s.region)
+    return not sums and not lefts & written and not any(k[0] == "dx" for s in early for k in _written(s))
+
+
+def _written(stage: Stage) -> list[Key]:
+    stores = [k for _, k, _ in stage.region.stores] if stage.region else []
+    return [*(k for g in stage.groups for k in g.out), *stores]
 
 
 Identity = tuple[object, ...]

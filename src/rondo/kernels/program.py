@@ -124,7 +124,7 @@ class Template:
         c.views, c.nprevious = ctypes.addressof(self.desc), len(p.graph.states)
         c.npre, c.pre = self._stages(PRE)
         c.nloop, c.loop = self._stages(LOOP)
-        skip = s.backward and not s.wants_x and self.kernel.inputs_only
+        skip = s.backward and not s.wants_x  # see Kernel.inputs_apart
         c.npost, c.post = (0, 0) if skip else self._stages(POST)
         c.tile_vectors = self.layout.tile_vectors[s.backward]
         patch = s.batch * sum(self.layout.padded[z] for z in p.graph.states.values()) * self.size if s.resets else 0
