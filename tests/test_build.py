@@ -281,19 +281,19 @@ KEYWORDS = {*"V VI View const double extern float for if int64_t saving load sto
 
 
 def test_no_name_of_the_equations_reaches_the_compiler() -> None:
-    text = "def Evil(x: int, system: class_, __asm__: hidden, final: hidden):\n" + "\n".join(
+    text = "def Evil(x: int, system: class_, union: hidden, final: hidden):\n" + "\n".join(
         f"    {line}"
         for line in [
             "exit = tanh(WREAL @ (system, x) + bdefine)",
-            "abort = sigmoid(Wvolatile @ (__asm__, final, x)) * gnu",
-            "return State(system=exit, __asm__=abort, final=tanh(norm(abort)))",
+            "abort = sigmoid(Wvolatile @ (union, final, x)) * gnu",
+            "return State(system=exit, union=abort, final=tanh(norm(abort)))",
         ]
     )
     graph = parse_cell(text)
     words = set(re.findall(r"[^\W\d]\w*", cpp(plan(graph))))
     known = re.compile(r"v\d+|s\d+|k[fb][pls]\d+_[0-9a-f]*_(region|reduce)|(v|load|store|lanes)_\w+|C|e")
     assert {w for w in words if not known.fullmatch(w)} <= KEYWORDS
-    names = {"system", "exit", "abort", "REAL", "define", "volatile", "__asm__", "final", "class_", "gnu"}
+    names = {"system", "exit", "abort", "REAL", "define", "volatile", "union", "final", "class_", "gnu"}
     assert not (names - {"REAL"}) & words
 
 

@@ -12,7 +12,8 @@ from torch.func import functional_call, grad, jvp, vmap
 
 from rondo import RNN
 from rondo.expr.graph import Graph
-from rondo.kernels import build, check, cpu, dispatch, program
+from rondo.kernels import build, check, cpu, dispatch
+from rondo.kernels import fused as calls
 
 from agree import BOUND, CELLS, SPLITS, Shape, compiled_shipped, drawn, fused, graph_of, truth, use_split
 from shown import shown
@@ -45,7 +46,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
         return call
 
     for name in count:
-        monkeypatch.setattr(program, f"run_{name}", counting(name, getattr(program, f"run_{name}")))
+        monkeypatch.setattr(calls, f"run_{name}", counting(name, getattr(calls, f"run_{name}")))
     return count
 
 

@@ -78,26 +78,6 @@ def cost(node: Expr, known: set[Expr], limit: int) -> int:
     return total
 
 
-def topological_to(roots: Iterable[Expr], leaves: Collection[Expr]) -> list[Expr]:
-    """Nodes reachable from the roots without looking below `leaves`, arguments first."""
-    seen: set[Expr] = set()
-    order: list[Expr] = []
-    for root in roots:
-        stack: list[tuple[Expr, int]] = [(root, 0)]
-        while stack:
-            node, i = stack.pop()
-            if node in seen:
-                continue
-            if i < len(node.args) and node not in leaves:
-                stack.append((node, i + 1))
-                if node.args[i] not in seen:
-                    stack.append((node.args[i], 0))
-            else:
-                seen.add(node)
-                order.append(node)
-    return order
-
-
 def merge_products(
     roots: list[Expr],
     carries: list[Expr],
@@ -107,7 +87,7 @@ def merge_products(
     backward: bool,
 ) -> dict[Expr, Expr]:
     """Every matmul as a `product` node (attr: blocks, args: operands), sums of products at one level as one node."""
-    order = topological_to(roots, leaves)
+    order = topological(roots, leaves)
     users: dict[Expr, int] = {}
     for node in order:
         if node not in leaves:
@@ -115,7 +95,7 @@ def merge_products(
                 users[a] = users.get(a, 0) + 1
     for r in set(roots):
         users[r] = users.get(r, 0) + 1
-    needed = set(topological_to(carries, leaves))
+    needed = set(topological(carries, leaves))
     level: dict[Expr, Place] = {}  # phase, and depth within it: the products of one level may be summed
     for node in order:
         below = [level[a] for a in node.args] if node not in leaves else []

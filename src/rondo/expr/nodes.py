@@ -10,7 +10,7 @@ import contextvars
 import math
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 # Operators and their number of arguments. Everything else in the project is a table keyed by these names.
 LEAVES = {"const", "input", "mask", "state", "vector", "adjoint"}
@@ -250,8 +250,8 @@ def matmul(block: Block, operand: Expr, transposed: bool = False) -> Expr:
     return intern("matmul_t" if transposed else "matmul", (operand,), block)
 
 
-def topological(roots: Iterable[Expr]) -> list[Expr]:
-    """Every node reachable from `roots`, arguments before users, in a stable order."""
+def topological(roots: Iterable[Expr], leaves: Collection[Expr] = ()) -> list[Expr]:
+    """Every node reachable from `roots` without looking below `leaves`, arguments before users, in a stable order."""
     seen: set[Expr] = set()
     order: list[Expr] = []
     for root in roots:
@@ -260,7 +260,7 @@ def topological(roots: Iterable[Expr]) -> list[Expr]:
             node, i = stack.pop()
             if node in seen:
                 continue
-            if i < len(node.args):
+            if i < len(node.args) and node not in leaves:
                 stack.append((node, i + 1))
                 if node.args[i] not in seen:
                     stack.append((node.args[i], 0))

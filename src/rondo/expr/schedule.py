@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rondo.expr.graph import SCALAR
-from rondo.expr.lower import cost, elementwise_size, merge_products, topological_to
-from rondo.expr.nodes import COMPARE, Expr
+from rondo.expr.lower import cost, elementwise_size, merge_products
+from rondo.expr.nodes import COMPARE, Expr, topological
 from rondo.expr.stages import LOOP, POST, PRE, Buffer, Group, Key, Place, Region, Schedule, Stage
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Scheduler:
             self.sizes[node] = elementwise_size(node, self.sizes)
 
     def _walk(self, roots: Iterable[Expr]) -> list[Expr]:
-        return topological_to(roots, self.leaves)
+        return topological(roots, self.leaves)
 
     def _phases(self, carries: list[Expr]) -> None:
         order = self._walk(self.roots)

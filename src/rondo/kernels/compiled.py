@@ -7,13 +7,12 @@ operator, which runs the scan again and differentiates it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from rondo.expr.graph import Graph, graph_of
-
-Optional = Tensor | None
 
 
 def scan(
@@ -53,48 +52,45 @@ def _named(graph: Graph, tensors: Sequence[Tensor], masks: Sequence[Tensor]) -> 
     return found | {"masks": dict(zip(graph.masks, masks, strict=True)) or None}
 
 
-@torch.library.custom_op("rondo::scan", mutates_args=())
-def _scan(
+ARGUMENTS = "Tensor[] tensors, Tensor[] masks, Tensor? lengths, Tensor? resets, int number, bool reverse, str backend"
+
+
+def _run(
     tensors: list[Tensor],
     masks: list[Tensor],
-    lengths: Optional,
-    resets: Optional,
+    lengths: Tensor | None,
+    resets: Tensor | None,
     number: int,
     reverse: bool,
     backend: str,
 ) -> list[Tensor]:
-    from rondo.kernels import dispatch
+    """Output and final states by `dispatch.scan`."""
+    from rondo.kernels import dispatch  # which imports this module
 
-    named = _named(graph_of(number), tensors, masks)
+    graph = graph_of(number)
+    more: dict[str, Any] = _named(graph, tensors, masks)
+    y, final = dispatch.scan(graph, lengths=lengths, resets=resets, reverse=reverse, backend=backend, **more)
+    return [y, *final.values()]
+
+
+def _contiguous(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Copies that share no memory, as an operator's results must."""
+    return [t.clone(memory_format=torch.contiguous_format) for t in tensors]
+
+
+@torch.library.custom_op("rondo::scan", mutates_args=(), schema=f"({ARGUMENTS}) -> Tensor[]")
+def _scan(*arguments: Any) -> list[Tensor]:
     with torch.no_grad():
-        y, final = dispatch.scan(
-            graph_of(number),
-            lengths=lengths,
-            resets=resets,
-            reverse=reverse,
-            backend=backend,
-            **named,  # type: ignore[arg-type]
-        )
-    return [y.clone(memory_format=torch.contiguous_format), *(v.clone() for v in final.values())]
+        return _contiguous(_run(*arguments))
 
 
 @_scan.register_fake
-def _(
-    tensors: list[Tensor],
-    masks: list[Tensor],
-    lengths: Optional,
-    resets: Optional,
-    number: int,
-    reverse: bool,
-    backend: str,
-) -> list[Tensor]:
+def _(tensors: list[Tensor], masks: list[Tensor], lengths: Any, resets: Any, number: int, *_: Any) -> list[Tensor]:
     graph = graph_of(number)
     named = _named(graph, tensors, masks)
     first = next(iter((named["x"] or {}).values()))
-    state = named["state"] or {}
-    width = _output_width(graph, named)
-    y = first.new_empty(first.shape[0], first.shape[1], width)
-    return [y, *(torch.empty_like(v, memory_format=torch.contiguous_format) for v in state.values())]
+    y = first.new_empty(first.shape[0], first.shape[1], _output_width(graph, named))
+    return [y, *(v.new_empty(v.shape) for v in (named["state"] or {}).values())]
 
 
 def _output_width(graph: Graph, named: dict[str, dict[str, Tensor] | None]) -> int:
@@ -108,60 +104,29 @@ def _output_width(graph: Graph, named: dict[str, dict[str, Tensor] | None]) -> i
     return (named["params"] or {})[rows].shape[0]
 
 
-@torch.library.custom_op("rondo::scan_backward", mutates_args=())
-def _scan_backward(
-    tensors: list[Tensor],
-    masks: list[Tensor],
-    lengths: Optional,
-    resets: Optional,
-    number: int,
-    reverse: bool,
-    backend: str,
-    grads: list[Tensor],
-) -> list[Tensor]:
-    from rondo.kernels import dispatch
-
+@torch.library.custom_op("rondo::scan_backward", mutates_args=(), schema=f"({ARGUMENTS}, Tensor[] grads) -> Tensor[]")
+def _scan_backward(tensors: list[Tensor], *rest: Any) -> list[Tensor]:
+    *plain, grads = rest
     leaves = [t.detach().requires_grad_() for t in tensors]
     with torch.enable_grad():
-        y, final = dispatch.scan(
-            graph_of(number),
-            lengths=lengths,
-            resets=resets,
-            reverse=reverse,
-            backend=backend,
-            **_named(graph_of(number), leaves, masks),  # type: ignore[arg-type]
-        )
-        outputs = [y, *final.values()]
-        pairs = [(o, g) for o, g in zip(outputs, grads, strict=True) if o.requires_grad]
-        found = torch.autograd.grad(
-            [o for o, _ in pairs], leaves, [g for _, g in pairs], allow_unused=True, materialize_grads=True
-        )
-    return [g.clone(memory_format=torch.contiguous_format) for g in found]
+        pairs = [(o, g) for o, g in zip(_run(leaves, *plain), grads, strict=True) if o.requires_grad]
+    outputs, upstream = zip(*pairs, strict=True)
+    return _contiguous(torch.autograd.grad(outputs, leaves, upstream, allow_unused=True, materialize_grads=True))
 
 
 @_scan_backward.register_fake
-def _(
-    tensors: list[Tensor],
-    masks: list[Tensor],
-    lengths: Optional,
-    resets: Optional,
-    number: int,
-    reverse: bool,
-    backend: str,
-    grads: list[Tensor],
-) -> list[Tensor]:
-    return [torch.empty_like(t, memory_format=torch.contiguous_format) for t in tensors]
+def _(tensors: list[Tensor], *rest: Any) -> list[Tensor]:
+    return [t.new_empty(t.shape) for t in tensors]
 
 
-def _keep(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+def _keep(ctx: Any, inputs: Any, output: Any) -> None:
     tensors, masks, lengths, resets, *ctx.plain = inputs
     ctx.counts = (len(tensors), len(masks))
     ctx.save_for_backward(*tensors, *masks, lengths, resets)
-    ctx.set_materialize_grads(True)
     ctx.shapes = [(o.shape, o.dtype, o.device) for o in output]
 
 
-def _backward(ctx, grads):  # type: ignore[no-untyped-def]
+def _backward(ctx: Any, grads: Any) -> Any:
     n, m = ctx.counts
     *saved, lengths, resets = ctx.saved_tensors
     filled = [

@@ -22,7 +22,8 @@ from typing import Any
 
 from rondo.expr.graph import Graph, Named, nearest
 from rondo.expr.nodes import Block, EquationError, Expr, topological
-from rondo.expr.parse import ACCENTS, FUNCTIONS, GREEK, parse_cell
+from rondo.expr.parse import parse_cell
+from rondo.expr.reader import ACCENTS, FUNCTIONS, GREEK
 
 INFIX = {"lt": ("<", 0), "le": ("<=", 0), "add": ("+", 1), "sub": ("-", 1), "mul": ("*", 2), "div": ("/", 2)}
 PRODUCT, NEGATIVE, ATOM = 2, 3, 4
