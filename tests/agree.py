@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import functools
 import itertools
+import os
+import subprocess
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -34,7 +37,7 @@ INPUT = 5
 
 @dataclass(frozen=True)
 class Shape:
-    """One case: steps, rows, units; whether lengths (zeros among them) and resets are drawn; the direction; the split."""
+    """One case: steps, rows, units; whether lengths (one is zero) and resets are drawn; the direction; the split."""
 
     T: int
     B: int
@@ -134,3 +137,10 @@ def compare(
             if error > bound:
                 wrong.append(f"{split} {dtype} {quantity}: {error:.1e} > {bound:.0e}")
     assert not wrong, "\n".join([f"{name} at {s}", *wrong])
+
+
+def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A fresh interpreter with one thread that sees rondo and the tests' helpers."""
+    path = os.pathsep.join([os.path.dirname(__file__), *sys.path])
+    env = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", **environment}
+    return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)

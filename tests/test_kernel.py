@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
-
-from rondo.expr import rewrite
-from rondo.expr.nodes import EquationError
-from rondo.kernels import check, cpu, dispatch, layout, program
 
 from agree import (
     BOUND,
@@ -29,8 +22,13 @@ from agree import (
     drawn,
     fused,
     graph_of,
+    run_python,
     use_split,
 )
+from rondo.expr import rewrite
+from rondo.expr.nodes import EquationError
+from rondo.kernels import check, cpu, dispatch, layout, program
+
 from shown import shown
 
 
@@ -71,7 +69,7 @@ def test_full_grid(name: str, steps: int, monkeypatch: pytest.MonkeyPatch) -> No
         compare(name, graph_of(name), Shape(steps, B, units, *flag), monkeypatch, SPLITS, seed=seed)
 
 
-BLOCKS = {  # above KC = 1024 numbers of a product; above RC = 48 rows of a tile; above WK = 256 rows of a weight gradient
+BLOCKS = {  # above KC = 1024 numbers of a product, RC = 48 rows of a tile, WK = 256 rows of a weight gradient
     "units": Shape(2, 3, 1100, lengths=True, resets=True),
     "rows": Shape(3, 120, 20, lengths=True, resets=True),
     "steps": Shape(150, 5, 9, lengths=True, resets=True),
@@ -257,18 +255,5 @@ with pytest.MonkeyPatch.context() as patch:
 
 def test_fewer_threads_than_asked_for() -> None:
     """Where OpenMP gives one thread for two (a limit, a parallel region around), the work of both is still done."""
-    run_python(ONE_THREAD, OMP_THREAD_LIMIT="1")
-
-
-def run_python(code: str, **environment: str) -> str:
-    """A fresh interpreter that sees rondo and the tests' helpers; its output."""
-    path = os.pathsep.join([os.path.dirname(__file__), *sys.path])
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": path, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_python(ONE_THREAD, OMP_THREAD_LIMIT="1")
     assert done.returncode == 0, done.stderr
-    return done.stdout

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, grad, jvp, vmap
 
+from agree import BOUND, CELLS, SPLITS, Shape, compiled_shipped, drawn, fused, graph_of, truth, use_split
 from rondo import RNN
 from rondo.expr.graph import Graph
 from rondo.kernels import build, check, cpu, dispatch
 from rondo.kernels import fused as calls
 
-from agree import BOUND, CELLS, SPLITS, Shape, compiled_shipped, drawn, fused, graph_of, truth, use_split
 from shown import shown
 
 SECOND = ["elman", "gru-cho", "lstm", "layer-norm-lstm", "sru"]
@@ -74,7 +74,8 @@ def small(graph: Graph, way: str) -> tuple[Callable[..., tuple[Tensor, ...]], li
 def test_gradcheck(name: str, way: str, watched: dict[str, int]) -> None:
     run, values = small(graph_of(name), way)
     assert torch.autograd.gradcheck(run, values)
-    assert watched["forward"] and watched["backward"]
+    assert watched["forward"]
+    assert watched["backward"]
     shown("fused: finite differences", name, (3, 3, 2, 3, way), "dL/d all", 0.0)
 
 

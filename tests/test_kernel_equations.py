@@ -15,6 +15,7 @@ import torch
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 
+from agree import BOUND, INPUT, SPLITS, Shape, compare, compiled, drawn, fused, run_python, truth, use_split
 from rondo.expr.graph import Graph, solve
 from rondo.expr.nodes import Block, EquationError, Expr, intern, make, matmul, topological
 from rondo.expr.parse import parse_cell
@@ -22,7 +23,6 @@ from rondo.expr.plan import plan
 from rondo.kernels import check, dispatch
 from rondo.render.text import equations
 
-from agree import BOUND, INPUT, SPLITS, Shape, compare, compiled, drawn, fused, truth, use_split
 from shown import shown
 
 # name: lines of the cell (the last is returned), states beside h (or another size of x), sizes left open
@@ -64,15 +64,31 @@ ODD: dict[str, tuple[list[str], str, dict[str, tuple[str, ...]]]] = {
     "zero": (["State(h=tanh(U @ h + W @ x + c), c=0 * c + 0.5)"], "c", {}),
     "unread by the output": (["n = tanh(U @ h + W @ x)", "State(h=n, c=0.5 * c + n)"], "c", {}),
     # level 0
-    "deep in x": (["a = tanh(A @ x)", "e = tanh(B @ a + b_a)", "State(h=tanh(C @ e + U @ h))"], "", INNER | {"B": SQUARE["V"]}),
-    "deep in x, normed": (["a = norm(tanh(norm(A @ x) * g))", "State(h=tanh(C @ norm(B @ a) + U @ h))"], "", INNER | {"B": SQUARE["V"]}),
+    "deep in x": (
+        ["a = tanh(A @ x)", "e = tanh(B @ a + b_a)", "State(h=tanh(C @ e + U @ h))"],
+        "",
+        INNER | {"B": SQUARE["V"]},
+    ),
+    "deep in x, normed": (
+        ["a = norm(tanh(norm(A @ x) * g))", "State(h=tanh(C @ norm(B @ a) + U @ h))"],
+        "",
+        INNER | {"B": SQUARE["V"]},
+    ),
     "gated operand": (["g_t = sigmoid(W_g @ x)", "State(h=tanh(U @ (g_t * h) + W @ x))"], "", {}),
-    "gated x": (["r = sigmoid(W_r @ (h, x))", "State(h=tanh(U @ h + W @ (r * (A @ x))))"], "", {"A": ("rank", "input"), "W_r": ("rank", "hidden", "input")}),
+    "gated x": (
+        ["r = sigmoid(W_r @ (h, x))", "State(h=tanh(U @ h + W @ (r * (A @ x))))"],
+        "",
+        {"A": ("rank", "input"), "W_r": ("rank", "hidden", "input")},
+    ),
     "x in both phases": (["p = W @ x", "n = tanh(U @ h + p)", "State(h=n), n + p"], "", {}),
     "norm of x in both phases": (["a = norm(W @ x)", "n = tanh(U @ h + a)", "State(h=n), V @ (a * n)"], "", SQUARE),
     "product on a bare parameter": (["State(h=tanh(U @ h + W @ x + A @ b))"], "", {"b": ("hidden",)}),
     "stack of parameters": (["State(h=tanh(U @ h + W @ (x, b) * (A @ (b, b))))"], "", {"b": ("hidden",)}),
-    "same matrix at two depths in x": (["p = W @ x", "State(h=tanh(h + V @ (V @ (p, p), A @ x)))"], "", {"V": ("hidden",) * 3}),
+    "same matrix at two depths in x": (
+        ["p = W @ x", "State(h=tanh(h + V @ (V @ (p, p), A @ x)))"],
+        "",
+        {"V": ("hidden",) * 3},
+    ),
     "product on parameters": (["State(h=tanh(U @ h + W @ x + A @ tanh(b)))"], "", {"b": ("hidden",)}),
     # linear, elementwise
     "linear": (["State(h=U @ h + W @ x)"], "", {}),
@@ -89,18 +105,30 @@ ODD: dict[str, tuple[list[str], str, dict[str, tuple[str, ...]]]] = {
     "same matrix in both phases": (["a = tanh(U @ (W @ x))", "State(h=tanh(U @ h + a))"], "", {}),
     "low rank": (["State(h=tanh(A @ (V @ h) + W @ x))"], "", {"V": ("rank", "hidden")}),
     "product of products": (["State(h=tanh(A @ ((B @ h) * (C @ h)) + W @ x))"], "", {"B": ("rank", "hidden")}),
-    "chain of products": (["State(h=tanh(A @ (B @ (C @ h + b_r)) + W @ x))"], "", {"C": ("rank", "hidden"), "B": ("wide", "rank")}),
+    "chain of products": (
+        ["State(h=tanh(A @ (B @ (C @ h + b_r)) + W @ x))"],
+        "",
+        {"C": ("rank", "hidden"), "B": ("wide", "rank")},
+    ),
     "product of a sum": (["p = U @ h + W @ x", "State(h=tanh(A @ p + p))"], "", {}),
     "product of a state that passes by": (["State(h=tanh(h + W @ x), c=c + U @ h)"], "c", {}),
     "product read twice": (["p = U @ h", "State(h=tanh(p + W @ x) * sigmoid(p) + p * 0.1)"], "", {}),
-    "levels in one sum": (["r = sigmoid(U_r @ h + W_r @ x)", "State(h=tanh(U @ (r * h) + V @ r + W @ x + A @ h))"], "", SQUARE),
+    "levels in one sum": (
+        ["r = sigmoid(U_r @ h + W_r @ x)", "State(h=tanh(U @ (r * h) + V @ r + W @ x + A @ h))"],
+        "",
+        SQUARE,
+    ),
     "two sizes at one level": (["State(h=tanh(A @ (h, x) + B @ c), c=tanh(C @ (h, x) + D @ c))"], "c:wide", {}),
     "projected": (["n = 0.5 * c + tanh(V @ (h, x))", "State(h=tanh(P @ n) * sigmoid(A @ x), c=n)"], "c:wide", {}),
     # row statistics
     "norm of norms": (["State(h=tanh(norm(norm(U @ h) * g_a + norm(W @ x) + b) * g_b))"], "", {}),
     "norm of a norm": (["State(h=tanh(norm(norm(U @ h + W @ x))))"], "", {}),
     "norm of leaves": (["State(h=tanh(U @ norm(h) + W @ norm(x)))"], "", {}),
-    "norm of a product and itself": (["p = U @ h + W @ x", "State(h=tanh(norm(p) + p) * sigmoid(norm(p * p)))"], "", {}),
+    "norm of a product and itself": (
+        ["p = U @ h + W @ x", "State(h=tanh(norm(p) + p) * sigmoid(norm(p * p)))"],
+        "",
+        {},
+    ),
     "norm without a recurrent product": (["State(h=tanh(norm(W @ x) + norm(h * g)))"], "", {}),
     "norm of x beside linear states": (["State(h=0.5 * h + norm(W @ x), c=0.5 * c + h + norm(A @ x))"], "c", {}),
     "norm of a parameter": (["State(h=sigmoid(h) * 0.5 + W @ x + tanh(norm(b)))"], "", {}),
@@ -108,9 +136,21 @@ ODD: dict[str, tuple[list[str], str, dict[str, tuple[str, ...]]]] = {
     "norm read after the loop": (["p = norm(U @ h)", "n = tanh(p + W @ x)", "State(h=n), V @ p + p"], "", SQUARE),
     # comparisons and all operators
     "where": (["p = U @ h + W @ x", "State(h=tanh(where(p < h, p, where(b <= p, h, 0.25))))"], "", {}),
-    "where at two levels": (["p = U @ h + W @ x", "q = A @ (where(p < h, p, 0.5) * h)", "State(h=tanh(where(p < h, q, h * q)))"], "", {}),
-    "where after the loop": (["p = U @ h + W @ x", "n = tanh(where(p < h, p, 0.5))", "State(h=n), where(p < h, V @ n, n)"], "", {}),
-    "where free of the state": (["p = W @ x", "State(h=tanh(where(p < b, U @ h, h) * p)), where(p < b, V @ h, h)"], "", {}),
+    "where at two levels": (
+        ["p = U @ h + W @ x", "q = A @ (where(p < h, p, 0.5) * h)", "State(h=tanh(where(p < h, q, h * q)))"],
+        "",
+        {},
+    ),
+    "where after the loop": (
+        ["p = U @ h + W @ x", "n = tanh(where(p < h, p, 0.5))", "State(h=n), where(p < h, V @ n, n)"],
+        "",
+        {},
+    ),
+    "where free of the state": (
+        ["p = W @ x", "State(h=tanh(where(p < b, U @ h, h) * p)), where(p < b, V @ h, h)"],
+        "",
+        {},
+    ),
     "bounds": (["p = U @ h + W @ x", "State(h=tanh(minimum(maximum(p, 0.2), h + b) - maximum(p, p * h)))"], "", {}),
     "every operator": (
         [
@@ -122,7 +162,7 @@ ODD: dict[str, tuple[list[str], str, dict[str, tuple[str, ...]]]] = {
         "",
         {},
     ),
-}  # fmt: skip
+}
 
 
 @functools.cache
@@ -165,16 +205,25 @@ def test_odd_structure(name: str, monkeypatch: pytest.MonkeyPatch, odd_kernels: 
     assert check.agreement(derived, truth(graph, k)) <= BOUND[torch.float64]
 
 
+WIDE = """
+import torch
+from agree import BOUND, Shape, drawn, truth
+from rondo.expr.parse import parse_cell
+from rondo.kernels import check, dispatch
+sums = [" + ".join(f"tanh(b_{i}_{j} * h + g_{i}_{j})" for j in range(14)) for i in range(10)]
+lines = [f"    t_{i} = {total}" for i, total in enumerate(sums)]
+last = "    return State(h=tanh(x + " + " + ".join(f"t_{i}" for i in range(10)) + "))"
+graph = parse_cell("\\n".join(["def Wide(x: hidden, h: hidden):", *lines, last]))
+case = drawn(graph, Shape(3, 2, 5)).to(torch.float64)
+error = check.agreement(check.gradients_by_autograd(graph, case, dispatch.scan), truth(graph, case))
+assert error <= BOUND[torch.float64], error
+"""
+
+
 def test_more_places_than_a_kernel_holds() -> None:
-    """A cell of hundreds of parameters is computed right, by whichever backend."""
-    names = [f"t_{i}" for i in range(10)]
-    sums = [" + ".join(f"tanh(b_{i}_{j} * h + g_{i}_{j})" for j in range(14)) for i in range(10)]
-    lines = [*(f"{name} = {total}" for name, total in zip(names, sums, strict=True))]
-    body = "\n".join(f"    {line}" for line in [*lines, f"return State(h=tanh(x + {' + '.join(names)}))"])
-    graph = parse_cell(f"def Wide(x: hidden, h: hidden):\n{body}")
-    case = drawn(graph, Shape(3, 2, 5)).to(torch.float64)
-    got = check.gradients_by_autograd(graph, case, dispatch.scan)
-    assert check.agreement(got, truth(graph, case)) <= BOUND[torch.float64]
+    """A cell of hundreds of parameters is computed right, by whichever backend; in a process that may crash."""
+    done = run_python(WIDE)
+    assert done.returncode == 0, done.stderr or f"ended by signal {-done.returncode}"
 
 
 # ---------------------------------------------------------------- random cells

@@ -102,10 +102,10 @@ def sqrt(v: Any) -> Any:
 
 
 def softplus(v: Any) -> Any:
-    """log(1 + exp(v)), computed as max(v, 0) + log1p(exp(-|v|))."""
+    """log(1 + exp(v)), without overflow."""
     if isinstance(v, (Symbolic, int, float)):
         return _unary(v, "softplus")
-    return v.relu() + (-v.abs()).exp().log1p()
+    return v.logaddexp(v.new_zeros(v.shape))
 
 
 def _pair(op: str, a: Any, b: Any) -> Any:

@@ -61,7 +61,9 @@ class Graph:
     constants: dict[str, float] = field(default_factory=dict)
     masks: dict[str, str] = field(default_factory=dict)  # boolean inputs that rewrites add, and their sizes
     doc: str = ""
-    number: int = field(init=False, default_factory=lambda: next(_numbers))  # names the graph where only plain data can pass
+    number: int = field(
+        init=False, default_factory=lambda: next(_numbers)
+    )  # names the graph where only plain data can pass
 
     def __post_init__(self) -> None:
         _by_number[self.number] = self

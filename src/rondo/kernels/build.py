@@ -71,6 +71,8 @@ def _private(folder: Path) -> bool:
         info = folder.stat()
         if info.st_uid != os.getuid() or folder.is_symlink():
             return False
+        if info.st_mode & 0o022:  # whoever could write there could have left a library under the right name
+            return False
         if stat.S_IMODE(info.st_mode) & 0o077:
             folder.chmod(0o700)
         with tempfile.TemporaryFile(dir=folder):
@@ -115,7 +117,7 @@ def runtime(real: str) -> ctypes.CDLL:
     for name, result, arguments in (
         ("rondo_lanes", i64, []),
         ("rondo_panel", i64, []),
-        ("rondo_scratch", i64, [i64, i64]),
+        ("rondo_scratch", i64, [i64, i64, i64]),
         ("rondo_run", None, [ptr]),
         ("rondo_pack", None, [ptr, i64, ptr, i64, ptr, ptr, i64, ptr]),
         ("rondo_checksum", i64, [ptr, ptr, i64]),

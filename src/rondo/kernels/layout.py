@@ -222,11 +222,12 @@ class Layout:
         """
         runtime, count = self.kernel.runtime, len(params)
         pointers = tuple([t.data_ptr() for t in params])
-        if pointers != self._bound[0]:
+        bound = self._bound
+        if bound[1] is None or pointers != bound[0]:
             per = self.kernel.size // 4
             numbers = [*pointers, *(t.numel() * per for t in params), *(t.stride(0) for t in params)]
-            self._bound = (pointers, (ctypes.c_int64 * (3 * count))(*numbers))
-        words = self._bound[1]
+            self._bound = bound = (pointers, (ctypes.c_int64 * max(3 * count, 1))(*numbers))
+        words = bound[1]
         base = ctypes.addressof(words)
         total = runtime.rondo_checksum(base, base + 8 * count, count)
         kept = self._packed[backward]

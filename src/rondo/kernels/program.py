@@ -128,7 +128,7 @@ class Template:
         c.npost, c.post = (0, 0) if skip else self._stages(POST)
         c.tile_vectors = self.layout.tile_vectors[s.backward]
         patch = s.batch * sum(self.layout.padded[z] for z in p.graph.states.values()) * self.size if s.resets else 0
-        c.scratch_size = self.kernel.runtime.rondo_scratch(c.tile_vectors, patch)
+        c.scratch_size = self.kernel.runtime.rondo_scratch(c.nviews, c.tile_vectors, patch)
         rows = np.array([s.batch * i // s.threads for i in range(s.threads + 1)], dtype=np.int64)
         self.keep.append(rows)
         c.row_split = rows.ctypes.data
@@ -157,10 +157,12 @@ class Template:
 
     def _states(self) -> None:
         s, rows = self.shape, dict(self.shape.initial_rows)
-        keep_all = s.saving or s.full or bool(self.plan.forward.phase(POST))
+        early = {k for q in self.plan.forward.phase(PRE) for g in q.groups for k in g.out}  # written many steps at once
+        keep_every = s.saving or s.full or bool(self.plan.forward.phase(POST))
         for name, z in self.plan.graph.states.items():
             width = self.layout.padded[z]
             is_output = name == self.output_state
+            keep_all = keep_every or ("new", name) in early
             steps = s.steps if keep_all or is_output or s.backward else min(2, s.steps)
             if is_output:
                 slot, offset = self.slot("out"), 0

@@ -43,7 +43,7 @@ TORCH: dict[str, Callable[..., Value]] = {
     "relu": torch.relu,
     "exp": torch.exp,
     "log": torch.log,
-    "softplus": lambda v: torch.relu(v) + torch.log1p(torch.exp(-torch.abs(v))),
+    "softplus": lambda v: torch.logaddexp(v, torch.zeros_like(v)),
     "sqrt": torch.sqrt,
     "abs": torch.abs,
     "minimum": _both(torch.minimum),

@@ -15,7 +15,6 @@ constexpr int NVMAX = 2, MRMAX = 6;  // 12 of 16
 #endif
 constexpr int64_t KC = 1024;  // products are cut along k so that a panel stays in L2
 constexpr int64_t RC = 48;    // rows whose tile stays in L1 between product and pointwise code
-constexpr int MAXVIEWS = 256;
 
 typedef int64_t i64;
 typedef void (*Region)(const View*, i64 r0, i64 r1, i64 u0, i64 u1, i64 n, i64 saving);
@@ -219,19 +218,31 @@ static inline Place resolve(const Program& P, const Desc& d) {
           at(d.first), at(d.initial), d.first_rs, d.initial_rs, d.width};
 }
 
+struct RowAddress {  // the rows of a view over time, with the rule for states that enter a step
+  const Program& P;
+  const Place d;
+  const REAL* operator()(i64 t, i64 r) const {
+    i64 k = t + d.toff;
+    if (d.kind == PREVIOUS) {
+      if (P.resets && P.resets[t * P.B + r]) return (const REAL*)(d.initial + r * d.initial_rs);
+      if (k < 0) return (const REAL*)(d.first + r * d.first_rs);
+    }
+    return (const REAL*)(d.base + (d.period ? k % d.period : k) * d.ts + r * d.rs);
+  }
+};
+
 struct Worker {
   const Program& P;
   Barrier& barrier;
   int tid, members;     // members: threads that meet at barriers
   i64 r0, r1;           // rows of this thread
-  View v[MAXVIEWS];
-  Place place[MAXVIEWS];
+  View* v;              // in scratch, as are the next three
+  Place* place;
+  REAL* tile;           // product tiles
+  char* patch;          // patched states
   const REAL* packed;
-  REAL* tile;           // scratch for product tiles
-  char* patch;          // scratch for patched states
 
   void prepare() {
-    packed = (const REAL*)P.pointers[0];
     for (i64 i = 0; i < P.nviews; ++i) {
       place[i] = resolve(P, P.views[i]);
       if (place[i].kind == PER_THREAD) memset(place[i].base + tid * place[i].ts, 0, place[i].width);
@@ -366,8 +377,7 @@ struct Worker {
           i64 ue = u + s.tile_blocks < u1 ? u + s.tile_blocks : u1;
           product(g, s.tile_blocks, u, ue, count,
                   [&](const Segment& sg, i64 i) {
-                    const Place& d = place[sg.view];
-                    return (const REAL*)(d.base + (d.period ? ts[i] % d.period : ts[i]) * d.ts + rs[i] * d.rs);
+                    return RowAddress{P, place[sg.view]}(ts[i], rs[i]);
                   },
                   [&](i64 i, i64 c) {
                     return (REAL*)(od.base + (od.period ? ts[i] % od.period : ts[i]) * od.ts + rs[i] * od.rs) + u * g.slots * VL + c * VL;
@@ -391,6 +401,7 @@ struct Worker {
       i64 t1 = t0 + P.chunk < P.T ? t0 + P.chunk : P.T;
       if (P.npre > 1 && t0 && P.split_units) barrier.wait(members);  // others may still read the last chunk
       for (i64 i = 0; i < P.npre; ++i) flat_stage(P.pre[i], t0, t1);
+      if (P.npre > 1 && P.split_units) barrier.wait(members);  // the loop may write where others still read
       for (i64 t = t0; t < t1; ++t) {
         if (alive(t) <= r0) continue;  // no barrier is missed: a unit split has the same rows in every thread
         at(t);
@@ -459,18 +470,6 @@ struct Worker {
 
 // ---- weight gradients: sums over all (step, row) pairs, left^T right --------------------------------
 
-struct RowAddress {  // the rows of a view over time, with the rule for states that enter a step
-  const Program& P;
-  const Place d;
-  const REAL* operator()(i64 t, i64 r) const {
-    i64 k = t + d.toff;
-    if (d.kind == PREVIOUS) {
-      if (P.resets && P.resets[t * P.B + r]) return (const REAL*)(d.initial + r * d.initial_rs);
-      if (k < 0) return (const REAL*)(d.first + r * d.first_rs);
-    }
-    return (const REAL*)(d.base + (d.period ? k % d.period : k) * d.ts + r * d.rs);
-  }
-};
 
 constexpr i64 WK = 256, WM = 192;  // rows summed at once, columns of the left side packed at once
 
@@ -554,8 +553,10 @@ static void weight_grad(const Program& P, const WeightGrad& w, int tid, int memb
   }
 }
 
-extern "C" int64_t rondo_scratch(int64_t tile_vectors, int64_t patch_bytes) {  // bytes of scratch a thread needs
-  i64 loop = (RC * tile_vectors * VL) * sizeof(REAL) + patch_bytes + 256;
+static inline i64 view_bytes(i64 nviews) { return (nviews * (i64)(sizeof(View) + sizeof(Place)) + 63) / 64 * 64; }
+
+extern "C" int64_t rondo_scratch(int64_t nviews, int64_t tile_vectors, int64_t patch_bytes) {  // bytes a thread needs
+  i64 loop = view_bytes(nviews) + (RC * tile_vectors * VL) * sizeof(REAL) + patch_bytes + 256;
   i64 grads = ((WM / MRMAX) * WK * 8 + WK * NVMAX * VL + MRMAX * NVMAX * VL) * sizeof(REAL) + 256;
   return ((loop > grads ? loop : grads) + 4095) / 4096 * 4096;
 }
@@ -578,11 +579,11 @@ extern "C" void rondo_run(const Program* program) {
   Barrier barrier;
   parallel((int)P.threads, [&](int tid, int n, bool together) {
     auto run = [&](int id, int members) {
-      Worker w{P, barrier, id, members, 0, P.B};
-      if (!P.split_units) w.r0 = P.row_split[id], w.r1 = P.row_split[id + 1];
       char* s = P.scratch + id * P.scratch_size;
-      w.tile = (REAL*)s;
-      w.patch = s + RC * P.tile_vectors * VL * sizeof(REAL);
+      char* tile = s + view_bytes(P.nviews);
+      Worker w{P, barrier, id, members, 0, P.B, (View*)s, (Place*)(s + P.nviews * sizeof(View)), (REAL*)tile,
+               tile + RC * P.tile_vectors * VL * sizeof(REAL), (const REAL*)P.pointers[0]};
+      if (!P.split_units) w.r0 = P.row_split[id], w.r1 = P.row_split[id + 1];
       w.prepare();
       if (P.backward) w.backward();
       else w.forward();
