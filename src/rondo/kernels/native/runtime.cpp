@@ -126,10 +126,15 @@ template <int MR, int NV> static void mk(const REAL* const* a, i64 k0, i64 k, co
 
 // the same with the left side packed: 8 numbers per k, of which MR are used
 template <int MR, int NV> static void mkp(const REAL* a, i64 k, const REAL* w, REAL* const* c, bool add) {
-  V acc[MR][NV];
-  for (int m = 0; m < MR; ++m)
-    for (int n = 0; n < NV; ++n) acc[m][n] = add ? (V)*(const VU*)(c[m] + n * VL) : V{};
-  for (i64 i = 0; i < k; ++i) {
+  constexpr int KU = MR * NV >= 10 ? 1 : MR * NV >= 5 ? 2 : 4;
+  V acc[KU][MR][NV];
+  for (int q = 0; q < KU; ++q)
+    for (int m = 0; m < MR; ++m)
+      for (int n = 0; n < NV; ++n) acc[q][m][n] = V{};
+  if (add)
+    for (int m = 0; m < MR; ++m)
+      for (int n = 0; n < NV; ++n) acc[0][m][n] = *(const VU*)(c[m] + n * VL);
+  auto step = [&](i64 i, V(&t)[MR][NV]) __attribute__((always_inline)) {
     V b[NV];
 #pragma GCC unroll 4
     for (int n = 0; n < NV; ++n) b[n] = *(const V*)(w + i * (NV * VL) + n * VL);
@@ -137,11 +142,20 @@ template <int MR, int NV> static void mkp(const REAL* a, i64 k, const REAL* w, R
     for (int m = 0; m < MR; ++m) {
       V s = splat(a[i * 8 + m]);
 #pragma GCC unroll 4
-      for (int n = 0; n < NV; ++n) acc[m][n] += s * b[n];
+      for (int n = 0; n < NV; ++n) t[m][n] += s * b[n];
     }
-  }
+  };
+  i64 i = 0;
+  for (; i + KU <= k; i += KU)
+#pragma GCC unroll 4
+    for (int q = 0; q < KU; ++q) step(i + q, acc[q]);
+  for (; i < k; ++i) step(i, acc[0]);
   for (int m = 0; m < MR; ++m)
-    for (int n = 0; n < NV; ++n) *(VU*)(c[m] + n * VL) = acc[m][n];
+    for (int n = 0; n < NV; ++n) {
+      V s = acc[0][m][n];
+      for (int q = 1; q < KU; ++q) s += acc[q][m][n];
+      *(VU*)(c[m] + n * VL) = s;
+    }
 }
 
 typedef void (*Mk)(const REAL* const*, i64, i64, const REAL*, REAL* const*, bool);
