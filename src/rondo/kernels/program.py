@@ -18,7 +18,7 @@ from rondo.expr.stages import LOOP, POST, PRE, Key
 from rondo.kernels.layout import Layout, structure
 
 PLAIN, PREVIOUS, TILE, PER_THREAD = range(4)
-UNIT_SPLIT_WORK = 150_000  # operations of one level of one step that are worth a barrier
+UNIT_SPLIT_WORK = 60_000  # operations of one level of one step that are worth a barrier
 BATCH_SPLIT_ROWS = 12  # rows a thread needs to keep the registers of a product busy
 CHUNK_ROWS = 192  # rows of whole-sequence products done before the loop reads them, so that they stay in cache
 ALIGN = 16  # numbers
