@@ -28,6 +28,8 @@ class NoCompilerError(RuntimeError):
 @functools.cache
 def compiler() -> str:
     """The C++ compiler: $CXX, else g++, c++ or clang++."""
+    if os.name != "posix":
+        raise NoCompilerError("fused kernels are built on Linux and other POSIX systems only")
     for name in (os.environ.get("CXX"), "g++", "c++", "clang++"):
         if name and shutil.which(name):
             return name

@@ -21,7 +21,8 @@ from rondo.kernels.call import Call, Saved, run_backward, run_forward
 from rondo.kernels.reverse import backwards
 
 _forked = False
-os.register_at_fork(after_in_child=lambda: globals().__setitem__("_forked", True))
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: globals().__setitem__("_forked", True))
 
 
 def threads() -> int:
