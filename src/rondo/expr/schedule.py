@@ -48,7 +48,7 @@ class Scheduler:
         stages = self._stages()
         emitted = self._emissions(outers)
         self._place_targets(targets, saved, sums)
-        self._demand_crossings(stages, saved)
+        self._demand_crossings(stages)
         self._allocate(saved, emitted)
         stages = self._with_demanded(stages)
         for stage in stages:
@@ -125,7 +125,8 @@ class Scheduler:
                 self.group_of[node] = (g, len(g.slots))
                 g.slots.append(node)
                 return
-        stage.groups.append(Group([node], list(node.args)))
+        number = len({g.number for g, _ in self.group_of.values()})
+        stage.groups.append(Group([node], list(node.args), number, len(stage.groups)))
         self.group_of[node] = (stage.groups[-1], 0)
 
     # -- what is stored where
@@ -165,15 +166,14 @@ class Scheduler:
             self._want(node, self.place[node] if node in self.early else self._natural(node))
 
     def _saved_place(self, node: Expr) -> Place:
-        operands = {a for n in self._walk(self.roots) if n.op == "product" for a in n.args}
-        return self.place[node] if node in operands else self._natural(node)
+        return self.place[node] if node in self.operands else self._natural(node)
 
     def _emissions(self, outers: list[Outer]) -> dict[Expr, frozenset[object]]:
         """Adjoints that leave the loop for whole-sequence products, with the set of their consumers."""
         users: dict[Expr, set[object]] = {}
         for o in outers:
             users.setdefault(self.new[o.left], set()).add(("outer", o.right))
-        if outers or self.prefix == "b":
+        if self.prefix == "b":
             for node in self._walk(self.roots):
                 if node.op == "product":
                     for a in node.args:
@@ -186,7 +186,7 @@ class Scheduler:
                 self._want(node, self.place[node] if early else self._natural(node))
         return {n: frozenset(u) for n, u in users.items()}
 
-    def _demand_crossings(self, stages: list[Stage], saved: list[Expr]) -> None:
+    def _demand_crossings(self, stages: list[Stage]) -> None:
         """Walk the places from last to first: what a place reads and cannot compute itself, an earlier one stores."""
         places = sorted({(s.phase, s.index) for s in stages} | set(self.demand), reverse=True)
         self.crossing: set[Expr] = set()
@@ -246,13 +246,12 @@ class Scheduler:
     def _allocate(self, saved: list[Expr], emitted: dict[Expr, frozenset[object]]) -> None:
         for node, (group, index) in self.group_of.items():
             if self.place[node][0] != LOOP and node not in self.home:
-                name = f"{self.prefix}p{id_of(self.group_of, group)}"
+                name = f"{self.prefix}p{group.number}"
                 if name not in self.buffers:
                     self.buffers[name] = Buffer(name, "time", [[self.sizes[s] for s in group.slots]])
                 self.home[node] = ("buf", name, 0, index)
         self._allocate_emitted(emitted)
         saves = {self.new[s] for s in saved}
-        operands = {a for n in self.group_of for a in n.args}
         free = self._free_slots(saves)
         for node in self._walk(self.roots):
             late_ring = node in self.late and self.home.get(node, ("carry_out",))[0] == "carry_out"
@@ -261,7 +260,7 @@ class Scheduler:
             if self.sizes[node] == SCALAR:
                 self._own_buffer(node, "scalar")
             elif node in saves:
-                spot = None if node in operands else self._take(free, node)
+                spot = None if node in self.operands else self._take(free, node)
                 if spot:
                     self.home[node] = spot
                 else:
@@ -290,7 +289,7 @@ class Scheduler:
         last: dict[Expr, Place] = {}
         for place in sorted(self.demand):
             for node in self.demand[place]:
-                for leaf in self._frontier(node, place):
+                for leaf in self._frontier(node):
                     last[leaf] = place
         late = {
             a for n, p in self.place.items() if n.op in ("mean", "product") and p[0] != PRE for a in n.args
@@ -304,8 +303,8 @@ class Scheduler:
             and last.get(node, (POST, 0))[0] == LOOP
         ]
 
-    def _frontier(self, root: Expr, place: Place) -> set[Expr]:
-        """Whole-sequence products that computing `root` at `place` reads."""
+    def _frontier(self, root: Expr) -> set[Expr]:
+        """Whole-sequence products that computing `root` reads."""
         found: set[Expr] = set()
         stack, seen = [root], {root}
         while stack:
@@ -348,8 +347,8 @@ class Scheduler:
 
     def _fill(self, stage: Stage, sums: list[tuple[Expr, str]]) -> None:
         place = (stage.phase, stage.index)
-        for gi, g in enumerate(stage.groups):
-            tile: list[Key] = [("tile", stage.phase, stage.index, stage.size, gi, j) for j in range(len(g.slots))]
+        for g in stage.groups:
+            tile: list[Key] = [("tile", *place, stage.size, g.index, j) for j in range(len(g.slots))]
             g.out = [self.home[s] for s in g.slots] if stage.phase != LOOP else tile
         means = [n for n in self._walk(self.roots) if self.place[n] == place and self.sizes[n] == SCALAR]
         means = [n for n in means if n not in self.leaves and self._mean_size(n) == stage.size]
@@ -396,31 +395,14 @@ class Scheduler:
         own = self.place[node]
         if node.op == "product":
             if own == place and own[0] == LOOP:
-                g, j = self.group_of[node]
-                gi = next(i for i, q in enumerate(self._stage_groups(place, self.sizes[node])) if q is g)
-                return ("tile", *place, self.sizes[node], gi, j)
+                group, slot = self.group_of[node]
+                return ("tile", *place, self.sizes[node], group.index, slot)
             return self.home[node]
         if self.sizes[node] == SCALAR and not (reducing and own == place):
             return self.home[node]
         if top or own >= place or node not in self.crossing:
             return None
         return self.home[node]
-
-    def _stage_groups(self, place: Place, size: str) -> list[Group]:
-        seen: list[Group] = []
-        for n, (g, _) in self.group_of.items():
-            if self.place[n] == place and self.sizes[n] == size and not any(g is q for q in seen):
-                seen.append(g)
-        return seen
-
-
-def id_of(group_of: dict[Expr, tuple[Group, int]], group: Group) -> int:
-    """The number of a group in order of first appearance."""
-    seen: list[Group] = []
-    for g, _ in group_of.values():
-        if not any(g is q for q in seen):
-            seen.append(g)
-    return next(i for i, g in enumerate(seen) if g is group)
 
 
 def _runs(order: tuple[tuple[frozenset[object], str], ...]) -> int:

@@ -18,6 +18,8 @@ class Group:
 
     slots: list[Expr]
     operands: list[Expr]
+    number: int  # among all groups of its direction
+    index: int  # among the groups of its stage
     out: list[Key] = field(default_factory=list)
 
     def blocks(self, operand: int) -> list[Block]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from rondo.kernels.layout import Layout
-from rondo.kernels.program import Shape, Template, elementwise_input
+from rondo.kernels.program import Shape, Template
 
 MAX_TEMPLATES = 256
 
@@ -89,12 +89,11 @@ def _prepare(
 ) -> tuple[dict[Any, Tensor], list[tuple[str, tuple[int, int]]], dict[str, Tensor]]:
     """Inputs, states and masks as the kernel reads them, by slot, with the strides of those over time."""
     g = call.layout.plan.graph
-    pad_inputs = elementwise_input(call.layout)
     given: dict[Any, Tensor] = {}
     strides = []
     for i, z in g.inputs.items():
         t = x[i]
-        t = call.padded(t, z) if pad_inputs else t if t.stride(-1) == 1 else t.contiguous()
+        t = call.padded(t, z) if call.layout.pads_inputs else t if t.stride(-1) == 1 else t.contiguous()
         given["input", i] = t
         strides.append((i, _strides(t)))
     for m in g.masks:

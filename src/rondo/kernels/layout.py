@@ -68,13 +68,15 @@ class Layout:
         for backward in (False, True):
             self._arrange(backward)
         stages = [*p.forward.stages, *p.backward.stages]
+        regions = [q for s in stages for q in (s.region, s.reduce) if q is not None]
+        # pointwise code that reads an input needs its rows readable in whole vectors
+        self.pads_inputs = any(k[0] == "input" for q in regions for k in q.loads.values())
         self.grain = max((self.tile(s) for s in stages if s.groups), default=1)
         loops = {s.size for s in stages if s.phase == LOOP}
         self.grains = min((-(-self.blocks(z) // self.grain) for z in loops), default=1)
         self.tile_vectors = [self._tile_vectors(p.forward.stages), self._tile_vectors(p.backward.stages)]
         self.weights = self._weight_items()
         self.work = self._work()
-        self.matrices = [n for n, q in p.graph.params.items() if q.is_matrix]
         self.number = {n: i for i, n in enumerate(p.graph.params)}
         self._jobs = [self._pack_jobs(False), self._pack_jobs(True)]
         self._packed: tuple[list[tuple[int, Tensor]], list[tuple[int, Tensor]]] = ([], [])

@@ -89,7 +89,6 @@ class Template:
         self.chunk = min(shape.steps, max(1, -(-CHUNK_ROWS // max(per_thread, 1))))
         states = layout.plan.graph.states
         self.output_state = next(iter(states)) if ("y",) not in self.kernel.index[False] else ""
-        self.elementwise_input = elementwise_input(layout)
         self.program = CProgram()
         self._build()
 
@@ -354,10 +353,3 @@ def kept_buffers(layout: Layout) -> set[str]:
     p = layout.plan
     statistics = [k for n, k in p.backward.leaves.items() if k[0] == "buf" and p.sizes.get(n) == SCALAR]
     return {str(k[1]) for k in [*p.saved.values(), *statistics] if k[0] == "buf"}
-
-
-def elementwise_input(layout: Layout) -> bool:
-    """Whether pointwise code reads an input (then its rows must be readable in whole vectors)."""
-    stages = [*layout.plan.forward.stages, *layout.plan.backward.stages]
-    regions = [q for s in stages for q in (s.region, s.reduce) if q is not None]
-    return any(k[0] == "input" for q in regions for k in q.loads.values())

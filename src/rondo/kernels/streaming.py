@@ -14,7 +14,7 @@ from torch import Tensor
 
 from rondo.expr.graph import Graph
 from rondo.kernels import cpu
-from rondo.kernels.program import CProgram, Shape, Template, elementwise_input
+from rondo.kernels.program import CProgram, Shape, Template
 
 SPLIT_WORK = 600_000  # operations of a step that are worth waking a second thread
 
@@ -37,7 +37,7 @@ class Streaming:
         self.threads = threads if self._work() * len(first) >= SPLIT_WORK and self.layout.grains >= threads else 1
         (self._input,) = graph.inputs
         self._size = sizes[graph.inputs[self._input]]
-        self._pads = elementwise_input(self.layout) and self._size != self.layout.padded[graph.inputs[self._input]]
+        self._pads = self.layout.pads_inputs and self._size != self.layout.padded[graph.inputs[self._input]]
         width = self.layout.padded[graph.inputs[self._input]] if self._pads else self._size
         self._x = torch.zeros(len(first), width, dtype=first.dtype)
         rows = len(first)
