@@ -34,6 +34,7 @@ from rondo.expr.nodes import (
     MAX_NODES,
     NUMBERS,
     POINTWISE,
+    TRAINING,
     UNARY,
     Block,
     Expr,
@@ -352,7 +353,7 @@ def derived(make_node: Callable[..., Expr], x: torch.Tensor, h: torch.Tensor, d:
 
 def test_every_operator_has_a_rule_and_a_test() -> None:
     assert set(DERIVATIVES) == (POINTWISE - COMPARE) | {"norm"}
-    assert set(RULES) == set(DERIVATIVES)
+    assert set(RULES) == set(DERIVATIVES) - TRAINING  # these differ from the slope: test_clip_gradient.py
     assert set(reference.TORCH) >= POINTWISE - {"where"} | {"norm"}
 
 

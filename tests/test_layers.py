@@ -17,11 +17,12 @@ RANKS = (
     ("cell",),
     ("cells",),
     ("render",),
-    ("kernels", "states"),
+    ("kernels", "states", "files", "bundled"),
     ("initial", "inputs", "layer", "sites", "trace", "stepper", "rnn", "nn", "data"),
     ("models", "compare"),
-    ("search", "train", "hello"),
-    ("cli",),
+    ("search", "charts"),
+    ("train", "diagnose", "probes", "hello"),
+    ("cli", "__main__"),
 )
 RANK = {name: k for k, names in enumerate(RANKS) for name in names}
 TORCH_FREE = ("expr", "cell", "cells", "render")

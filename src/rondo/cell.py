@@ -258,11 +258,11 @@ class Cell:
 
 
 class TextCell(Cell):
-    """A cell that came as text: its graph is parsed, there is no Python step."""
+    """A cell that came as text: its graph is parsed, there is no Python step. `sizes` are as on `Cell`."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, sizes: dict[str, int | str] | None = None) -> None:
         self.constants = dict(graph.constants)
-        self.__dict__["graph"] = graph
+        self.__dict__.update(graph=graph, sizes=dict(sizes or {}))
 
     @property
     def name(self) -> str:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from rondo import cells
 from rondo.cell import Cell
+from rondo.expr import rewrite
 from rondo.expr.graph import Graph, nearest
 from rondo.initial import check_init
 from rondo.inputs import (
@@ -50,6 +51,8 @@ class RNN(nn.Module):
     learn_initial  the state before the first step and after a reset is learned (else zero)
     project        put a learned matrix before each layer whose cell needs input = hidden and has not
     *_dropout, zoneout, locked   random sites, see `rondo.sites.Sites`; `dropout` is the one between layers
+    clip_gradient  in training, the gradient that a step hands to the one before it is limited to [-clip_gradient,
+                   clip_gradient], unit by unit; 0: not (`rondo.expr.rewrite.clip_gradient`)
     backend        "auto" or "reference", see `rondo.kernels.dispatch`
     **sizes        sizes that the cell adds, e.g. rank=8
 
@@ -73,6 +76,7 @@ class RNN(nn.Module):
         weight_dropout: float = 0.0,
         zoneout: float | Mapping[str, float] = 0.0,
         locked: bool | Collection[str] = False,
+        clip_gradient: float = 0.0,
         backend: str = "auto",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -86,6 +90,8 @@ class RNN(nn.Module):
         graph = self.cell.graph
         check_init(graph)
         graphs, where = self.sites.graphs(graph), {"device": device, "dtype": dtype}
+        if clip_gradient:
+            graphs[True] = rewrite.clip_gradient(graphs[True], clip_gradient)
         _check_extra_inputs(graph, len(self.hidden))
         extra = _extra_sizes(self.cell, sizes)
         self.units: list[list[str]] = []  # names of the layers' parts: [[l0, l0_reverse], [l1, ...]]

@@ -91,6 +91,14 @@ class Stepper:
         return States((f"{name}.{s}", v.clone()) for name, step in self._steps.items() for s, v in step.state.items())
 
     @torch.no_grad()
+    def select(self, index: Tensor) -> None:
+        """Let row i go on from what row index[i] carries; index [B] integers, as many as there are rows."""
+        if len(index) != self._rows:
+            raise ValueError(f"index has {len(index)} row(s) and the state {self._rows}")
+        for step in self._steps.values():
+            step.state = {s: v[index] for s, v in step.state.items()}
+
+    @torch.no_grad()
     def reset(self, rows: Tensor | None = None) -> None:
         """Put the initial state into the rows where `rows` [B] is True, or into all."""
         for name, step in self._steps.items():

@@ -50,6 +50,10 @@ def _extreme(less: Expr, more: Expr, d: Expr) -> tuple[Expr, Expr]:
     return _where(less, d, _where(more, 0.0, half)), _where(less, 0.0, _where(more, d, half))
 
 
+def _clipped(d: Expr, limit: Expr) -> Expr:
+    return make("minimum", make("maximum", d, -limit), limit)
+
+
 # op -> (node, adjoint of the node) -> adjoints of its arguments
 DERIVATIVES: dict[str, Callable[[Expr, Expr], tuple[Expr, ...]]] = {
     "add": lambda n, d: (d, d),
@@ -68,6 +72,7 @@ DERIVATIVES: dict[str, Callable[[Expr, Expr], tuple[Expr, ...]]] = {
     "minimum": lambda n, d: _extreme(n.args[0] < n.args[1], n.args[1] < n.args[0], d),
     "maximum": lambda n, d: _extreme(n.args[1] < n.args[0], n.args[0] < n.args[1], d),
     "where": lambda n, d: (const(0), _where(n.args[0], d, 0.0), _where(n.args[0], 0.0, d)),
+    "clip_gradient": lambda n, d: (_clipped(d, n.args[1]), const(0)),
     "norm": lambda n, d: (_norm(n.args[0], n, d),),
 }
 

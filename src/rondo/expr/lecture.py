@@ -60,7 +60,7 @@ def _read_lines(reader: Reader) -> list[Line]:
     statements: list[Line] = []
     for number, line in reader.lines.items():
         place = ast.Pass(lineno=number)  # a node that only says where
-        plain = line.split("#")[0]
+        plain = re.sub(r"[ \t]+", " ", line.split("#")[0])  # the patterns are quadratic in a run of blanks
         for pattern, word in _TIME:
             plain = pattern.sub(word, plain)
         for equation in filter(None, (e.strip(" \t\f.") for e in _parted(plain))):

@@ -1,4 +1,5 @@
-"""Lowering of a step's graph for planning: norms become means and pointwise code, sums of products become one product.
+"""Lowering of a step's graph for planning: norms become means and pointwise code, sums of products become one product,
+and what only changes a gradient becomes its value.
 
 A `product` node has operands as arguments and, as attribute, one (block, transposed) pair for each.
 """
@@ -16,7 +17,7 @@ HEAVY = {"sigmoid", "tanh", "exp", "log", "softplus", "sqrt", "div"}
 
 
 class Lowering:
-    """Rewrites norm and rstd into means and pointwise code, and knows the size of every node."""
+    """Rewrites norm and rstd into means and pointwise code, clip_gradient into its value; knows every node's size."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -35,6 +36,8 @@ class Lowering:
                 self.new[node] = self._rstd(args[0])
             elif node.op == "norm":
                 self.new[node] = (args[0] - intern("mean", args)) * self._rstd(args[0])
+            elif node.op == "clip_gradient":  # its work is done: the adjoint holds the limits
+                self.new[node] = args[0]
             else:
                 self.new[node] = intern(node.op, args, node.attr) if node.args else node
             self._measure(self.new[node])

@@ -17,7 +17,8 @@ LEAVES = {"const", "input", "mask", "state", "vector", "adjoint"}
 UNARY = {"neg", "sigmoid", "tanh", "relu", "exp", "log", "softplus", "sqrt", "abs"}
 BINARY = {"add", "sub", "mul", "div", "minimum", "maximum"}
 COMPARE = {"lt", "le"}
-POINTWISE = UNARY | BINARY | COMPARE | {"where"}
+TRAINING = {"clip_gradient"}  # (v, limit) is v; only the gradient differs. Written by rewrites, never by equations
+POINTWISE = UNARY | BINARY | COMPARE | TRAINING | {"where"}
 ROWWISE = {"norm", "rstd", "mean"}  # read a whole vector: norm gives a vector, rstd and mean a number per row
 PRODUCTS = {"matmul", "matmul_t"}  # attr = Block; `matmul_t` is the transposed product of the adjoint
 NORM_EPS = 1e-5

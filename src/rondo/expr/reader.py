@@ -30,10 +30,11 @@ SIGNS = {"∘": "*", "⊙": "*", "×": "*", "·": "*", "−": "-", "⟨": "<", "
 ACCENTS = {"\u0303": "_tilde", "\u0302": "_hat", "\u0304": "_bar", "\u0307": "_dot", "′": "_prime"}
 GREEK = set("ΓΔΘΛΞΠΣΦΨΩαβγδεζηθικλμξπρσςτφχψω")  # the letters that no Latin letter looks like
 ASCII = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_ \t\n()[]{}<>=+-*/@.,:^\"'#\\;!?`%&|~$")
-# where any letter may stand: comments, and in the function form what Python reads as a string
+# where any letter may stand: comments, and in the function form what Python reads as a string (one that is not ended
+# runs to the end of its line, so that each letter is looked at once; Python refuses it)
 COMMENT = re.compile(r"(#[^\n]*)")
 LITERAL = re.compile(
-    r'''("""(?:\\.|[^\\])*?"""|\'{3}(?:\\.|[^\\])*?\'{3}|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\#[^\n]*)''', re.S
+    r'''("""(?:\\.|[^\\])*?"""|\'{3}(?:\\.|[^\\])*?\'{3}|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?|\#[^\n]*)''', re.S
 )
 COMPARISONS: dict[type, Callable[[Any, Any], Expr]] = {
     ast.Lt: lambda a, b: make("lt", a, b),

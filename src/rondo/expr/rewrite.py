@@ -1,10 +1,12 @@
-"""Rewrites: a graph in, a graph out. Random sites become ordinary boolean inputs of the equations (`Graph.masks`).
+"""Rewrites: a graph in, a graph out. Random sites become ordinary boolean inputs of the equations (`Graph.masks`);
+a limit on gradients becomes an operator.
 
 A mask is drawn before the loop by whoever runs the graph, so the reference and every kernel read the same bytes.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -61,6 +63,25 @@ def zoneout(graph: Graph, rates: Mapping[str, float], training: bool) -> Graph:
             updates[name] = p * old + (1 - p) * new
     same = [name for name, node in graph.updates.items() if node is graph.output]
     return _solved(graph, graph.names, updates, updates[same[0]] if same else graph.output, masks)
+
+
+def clip_gradient(graph: Graph, limit: float) -> Graph:
+    """The gradient of every carried state, as it leaves a step backwards in time, limited to [-limit, limit].
+
+    Each state is read through `clip_gradient(s.h, limit)`, whose value is s.h and whose adjoint is
+    `minimum(maximum(d, -limit), limit)`, d the sum over all that reads s.h. So no step hands a larger gradient to the
+    one before it, whatever the Jacobians do. (Graves 2013, arXiv:1308.0850, sec. 2.1, limits the gradients of the
+    gates' sums instead.) Raises EquationError where limit is not a positive number.
+    """
+    if not 0 < limit < math.inf:
+        raise EquationError(f"clip_gradient: the limit is a positive number, found {limit}")
+    new: dict[Expr, Expr] = {}
+    for node in topological(_all_roots(graph)):
+        if node.op == "state":
+            new[node] = make("clip_gradient", node, limit)
+        else:
+            new[node] = intern(node.op, tuple(new[a] for a in node.args), node.attr)
+    return _renewed(graph, new, {})
 
 
 def without_biases(graph: Graph) -> Graph:

@@ -7,9 +7,11 @@ Every fast path is compared with this.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import Function
 
 from rondo.expr.graph import Graph
 from rondo.expr.nodes import NORM_EPS, Block, Expr, topological
@@ -32,6 +34,22 @@ def _rstd(v: Tensor) -> Tensor:
     return ((centred * centred).mean(0, keepdim=True) + NORM_EPS).rsqrt()
 
 
+class _ClipGradient(Function):
+    """v; the gradient that arrives is limited to [-limit, limit] on its way back."""
+
+    @staticmethod
+    def forward(v: Tensor, limit: float) -> Tensor:
+        return v.view_as(v)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, float], output: Tensor) -> None:
+        ctx.limit = inputs[1]
+
+    @staticmethod
+    def backward(ctx: Any, d: Tensor) -> tuple[Tensor, None]:
+        return d.clamp(-ctx.limit, ctx.limit), None
+
+
 TORCH: dict[str, Callable[..., Value]] = {
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,
@@ -48,6 +66,7 @@ TORCH: dict[str, Callable[..., Value]] = {
     "abs": torch.abs,
     "minimum": _both(torch.minimum),
     "maximum": _both(torch.maximum),
+    "clip_gradient": _ClipGradient.apply,
     "lt": lambda a, b: a < b,
     "le": lambda a, b: a <= b,
     "norm": lambda v: (v - v.mean(0, keepdim=True)) * _rstd(v),

@@ -9,7 +9,7 @@ T(h) the number of different symbols seen after h,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,29 +64,37 @@ class NGram:
 
     def distribution(self, context: Sequence[int]) -> NDArray[np.float64]:
         """The probabilities [V] of the symbol after `context`; only the last n-1 symbols count."""
-        p = np.full(self.vocabulary, 1 / self.vocabulary)
-        h = 0
-        for n, level in enumerate(self.levels[: len(context) + 1]):
-            h += context[-n] * self.vocabulary ** (n - 1) if n else 0
-            i = np.searchsorted(level.contexts, h)
-            if i == len(level.contexts) or level.contexts[i] != h:
-                break  # a longer context has not been seen either
-            first, last = np.searchsorted(level.grams, [h * self.vocabulary, (h + 1) * self.vocabulary])
-            counts = np.zeros(self.vocabulary)
-            counts[level.grams[first:last] % self.vocabulary] = level.counts[first:last]
-            p = (counts + level.types[i] * p) / (level.totals[i] + level.types[i])
+        one: NDArray[np.float64] = self.distributions(np.array(context, dtype=np.int64).reshape(1, -1))[0]
+        return one
+
+    def distributions(self, contexts: Ints) -> NDArray[np.float64]:
+        """The same for each row of contexts [N, t]: [N, V]."""
+        v, (rows, length) = self.vocabulary, contexts.shape
+        p = np.full((rows, v), 1 / v)
+        h, seen = np.zeros(rows, dtype=np.int64), np.arange(rows)
+        for n, level in enumerate(self.levels[: length + 1]):
+            h += contexts[:, -n] * v ** (n - 1) if n else 0
+            total = _find(level.contexts, level.totals, h[seen])
+            seen, total = seen[total > 0], total[total > 0]  # where a context is new, a longer one is new too
+            types = _find(level.contexts, level.types, h[seen])
+            first, last = np.searchsorted(level.grams, [h[seen] * v, (h[seen] + 1) * v])
+            p[seen] *= (types / (total + types))[:, None]
+            for row, n_total, i, j in zip(seen, total + types, first, last, strict=True):
+                p[row, level.grams[i:j] % v] += level.counts[i:j] / n_total
         return p
 
-    def stepper(self) -> Callable[[int], Tensor]:
-        """A predictor for `rondo.search.sample`: takes the newest symbol, gives log-probabilities of the next."""
-        context: list[int] = []
+    # as a predictor of `rondo.search`: the state is what has been read, as far back as it counts
 
-        def predict(symbol: int) -> Tensor:
-            context.append(symbol)
-            del context[: -self.order]
-            return torch.from_numpy(np.log(self.distribution(context)))
+    def start(self, rows: int) -> Tensor:
+        return torch.zeros(rows, 0, dtype=torch.long)
 
-        return predict
+    def step(self, symbols: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Reads symbols [N]; gives the log-probabilities [N, V] of the next ones."""
+        state = torch.cat([state, symbols.unsqueeze(1)], 1)[:, -max(self.order - 1, 1) :]
+        return torch.from_numpy(np.log(self.distributions(state.numpy()))), state
+
+    def select(self, state: Tensor, index: Tensor) -> Tensor:
+        return state[index]
 
 
 def _grams(symbols: Ints, base: int, order: int) -> Iterator[Ints]:

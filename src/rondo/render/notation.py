@@ -347,6 +347,7 @@ SETTERS: dict[str, Setter] = {
     "maximum": _call("max"),
     "log": _log,
     "sqrt": lambda go, n: (Root(go(n.args[0])), ATOM),
+    "clip_gradient": lambda go, n: go.layout(n.args[0]),  # a value is written; its limits stand in the adjoint
     "abs": lambda go, n: (Fence("|", go(n.args[0]), "|"), ATOM),
     "lt": _compare("<", ">"),
     "le": _compare("≤", "≥"),

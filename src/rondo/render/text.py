@@ -23,7 +23,7 @@ from typing import Any
 from rondo.expr.graph import Graph, Named, nearest
 from rondo.expr.nodes import Block, EquationError, Expr, topological
 from rondo.expr.parse import parse_cell
-from rondo.expr.reader import ACCENTS, FUNCTIONS, GREEK
+from rondo.expr.reader import ACCENTS, FUNCTIONS, GREEK, MAX_NUMBER
 
 INFIX = {"lt": ("<", 0), "le": ("<=", 0), "add": ("+", 1), "sub": ("-", 1), "mul": ("*", 2), "div": ("/", 2)}
 PRODUCT, NEGATIVE, ATOM = 2, 3, 4
@@ -326,7 +326,7 @@ def _shape(name: str, value: object) -> list[str]:
 
 def _initial(name: str, value: object) -> object:
     def is_number(v: object) -> bool:
-        return isinstance(v, (int, float)) and not isinstance(v, bool)
+        return isinstance(v, (int, float)) and not isinstance(v, bool) and abs(v) <= MAX_NUMBER  # no nan
 
     if is_number(value) or isinstance(value, str):
         return value

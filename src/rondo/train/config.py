@@ -1,4 +1,4 @@
-"""Config: everything that determines a training run, in one frozen value."""
+"""Config: everything that determines a training, in one frozen value."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import json
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from rondo.expr.graph import nearest
 
 OPTIMISERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("cosine", "constant")
-LARGEST = 1 << 16  # units of a layer: more is a slip, or a hostile model file
+LEVELS = ("character", "word", "subword")
+DOCUMENTS = ("none", "file", "line")
+LARGEST = 1 << 16  # units of a layer: more is a slip
 
 
 class ConfigError(ValueError):
@@ -22,48 +24,53 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True)
 class Config:
-    """Settings of a character model and its training. A file gives them first, then the command's flags."""
+    """Settings of a training, whatever is trained. A file gives them first, then the command's flags."""
 
-    cell: str = "lstm"  # a shipped cell by name
-    hidden: int = 256  # units of each layer
-    layers: int = 1  # recurrent layers
-    embed: int = 64  # width of the learned embedding; 0: one-hot symbols (their small input map learns more slowly)
-    batch: int = 32  # rows: that many streams of the text are read side by side
-    window: int = 64  # k1: symbols per row and step; the state is carried from window to window
-    reach: int = 0  # k2: how far the gradient goes back, at most window; 0: as far as the window
+    batch: int = 32  # rows of a batch: for streams, that many parts of the text are read side by side
+    window: int = 64  # k1: symbols per row and step, the state carried from window to window; 0: whole documents
+    reach: int = 0  # k2: symbols that the gradient goes back, at most, within a window or beyond; 0: the window
+    vary: float = 0.0  # standard deviation of a window's size, as a share of it; one in twenty is then half as long
     steps: int = 2000  # training ends after so many steps ...
-    minutes: float = 0.0  # ... or, where this is not 0, after so many minutes, whatever `steps` says
+    minutes: float = 0.0  # ... or, where this is not 0, after so many minutes (such a run does not resume exactly)
     optimiser: str = "adamw"  # adam, adamw or sgd
     lr: float = 0.003  # highest learning rate
     lr_last: float = 0.02  # share of it that is left at the end of the cosine
     schedule: str = "cosine"  # cosine or constant
     warmup: int = 50  # steps in which the learning rate rises to its highest value
+    momentum: float = 0.9  # share of the gradient's running mean that is kept (beta 1 of adam; 0 for plain sgd)
+    beta2: float = 0.999  # the same of its square, for adam
     weight_decay: float = 0.01  # decay of the weights (adamw: apart from the gradient)
     clip: float = 1.0  # largest norm of the whole gradient; 0: no clipping
-    valid_share: float = 0.05  # share of the characters held out for validation
-    valid_every: int = 500  # steps between validations (and checkpoints); 0: only at the end
+    clip_value: float = 0.0  # largest size of each number of the gradient, before the norm is taken; 0: no clipping
+    accumulate: int = 1  # parts that a batch's rows are run in, one after the other: less memory, the same gradient
+    ema: float = 0.0  # decay of the running mean of the weights that is validated and saved; 0: the last weights
+    valid_every: int = 500  # steps between validations; 0: only at the end
+    save_every: int = 0  # steps between checkpoints; 0: as validations
     log_every: int = 10  # steps between lines of log.jsonl
-    vocab: int = 0  # largest number of symbols, the unknown one included; 0: every character of the training text
-    vocab_least: int = 2  # a character seen less often is unknown
-    seed: int = 1  # initial weights and the choice of validation files
+    seed: int = 1  # initial weights, masks, order of the data
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             _check_type(field.name, getattr(self, field.name), type(field.default))
-        _check_choice("optimiser", self.optimiser, OPTIMISERS)
-        _check_choice("schedule", self.schedule, SCHEDULES)
-        for name in ("batch", "window", "steps", "log_every"):
-            _check_range(name, getattr(self, name), 1)
-        _check_range("hidden", self.hidden, 1, LARGEST)
-        _check_range("embed", self.embed, 0, LARGEST)
-        _check_range("layers", self.layers, 1, 100)
-        for name in ("minutes", "lr", "lr_last", "warmup", "weight_decay", "clip", "valid_every", "vocab"):
-            _check_range(name, getattr(self, name), 0)
-        _check_range("reach", self.reach, 0, self.window)
-        _check_range("valid_share", self.valid_share, 0.001, 0.5)
+        self.check()
+
+    def check(self) -> None:
+        """Raise ConfigError where a value is out of range."""
+        check_choice("optimiser", self.optimiser, OPTIMISERS)
+        check_choice("schedule", self.schedule, SCHEDULES)
+        for name in ("batch", "steps", "log_every", "accumulate"):
+            check_range(name, getattr(self, name), 1)
+        for name in ("window", "reach", "minutes", "lr", "lr_last", "warmup", "weight_decay", "clip", "clip_value"):
+            check_range(name, getattr(self, name), 0)
+        for name in ("valid_every", "save_every"):
+            check_range(name, getattr(self, name), 0)
+        check_range("vary", self.vary, 0, 0.5)
+        for name in ("momentum", "beta2", "ema"):
+            check_range(name, getattr(self, name), 0, 0.999999)
+        check_range("accumulate", self.accumulate, 1, self.batch)
 
     @classmethod
-    def of(cls, values: dict[str, Any]) -> Config:
+    def of(cls, values: dict[str, Any]) -> Self:
         """A configuration from plain values; an unknown name is an error that gives the nearest one."""
         known = {f.name: type(f.default) for f in dataclasses.fields(cls)}
         for name in values:
@@ -75,7 +82,7 @@ class Config:
         return cls(**settings)
 
     @classmethod
-    def load(cls, path: Path | None = None, **flags: Any) -> Config:
+    def load(cls, path: Path | None = None, **flags: Any) -> Self:
         """The file's settings, overridden by every flag that is not None."""
         values = read_toml(path) if path else {}
         return cls.of(values | {k: v for k, v in flags.items() if v is not None})
@@ -84,6 +91,52 @@ class Config:
         """All settings, one a line: what `load` reads back."""
         # JSON's strings and numbers are TOML's too
         return "".join(f"{k} = {json.dumps(v)}\n" for k, v in dataclasses.asdict(self).items())
+
+
+@dataclass(frozen=True)
+class TextConfig(Config):
+    """Settings of a language model and its training."""
+
+    level: str = "character"  # what a symbol is: character, word (between white space) or subword (byte pairs)
+    documents: str = "none"  # where the state starts anew: at each file, at each line, or nowhere
+    vocab: int = 0  # largest number of symbols, the unknown one included; 0: all (subword: 8,000)
+    vocab_least: int = 2  # a symbol seen less often is unknown
+    valid_share: float = 0.05  # share of the characters held out for validation, where no file is given for it
+    cell: str = "lstm"  # a shipped cell by name, or a file of equations
+    hidden: int = 256  # units of each layer
+    layers: int = 1  # recurrent layers
+    embed: int = 64  # width of the learned embedding; 0: one-hot symbols (their small input map learns more slowly)
+    tied: bool = False  # the output layer's matrix is the embedding
+    smoothing: float = 0.0  # label smoothing
+    embed_dropout: float = 0.0  # symbols dropped from the embedding
+    input_dropout: float = 0.0  # dropout on what the first layer reads
+    dropout: float = 0.0  # dropout between layers
+    output_dropout: float = 0.0  # dropout on the last layer's output
+    recurrent_dropout: float = 0.0  # dropout on the carried state, where it enters a product
+    weight_dropout: float = 0.0  # dropout on the recurrent matrices, one draw a window
+    zoneout: float = 0.0  # how often a state keeps its old value
+    locked: bool = True  # a dropout mask is the same at every step of a window
+    clip_step: float = 0.0  # largest size of each number of dL/dh at every time step; 0: no clipping
+    activation: float = 0.0  # penalty on the squares of the last layer's output (AR)
+    slowness: float = 0.0  # penalty on the squares of its changes from step to step (TAR)
+    precision: str = "float32"  # of the weights in the model file: float32, or float16 at half the size
+
+    def check(self) -> None:
+        super().check()
+        check_choice("level", self.level, LEVELS)
+        check_choice("documents", self.documents, DOCUMENTS)
+        check_choice("precision", self.precision, ("float32", "float16"))
+        check_range("hidden", self.hidden, 1, LARGEST)
+        check_range("embed", self.embed, 0, LARGEST)
+        check_range("layers", self.layers, 1, 100)
+        check_range("valid_share", self.valid_share, 0.001, 0.5)
+        for name in ("vocab", "activation", "slowness", "clip_step"):
+            check_range(name, getattr(self, name), 0)
+        dropouts = [f.name for f in dataclasses.fields(self) if f.name.endswith("dropout")]
+        for name in (*dropouts, "smoothing", "zoneout"):
+            check_range(name, getattr(self, name), 0, 0.999)
+        if not self.window and self.documents == "none":
+            raise ConfigError('window = 0 reads whole documents: say what one is, documents = "line" or "file"')
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -101,12 +154,14 @@ def _check_type(name: str, value: object, wanted: type) -> None:
         raise ConfigError(f"{name} must be of type {wanted.__name__}, found {value!r}")
 
 
-def _check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
+def check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
+    """Raise ConfigError where the value is none of the known ones, naming the nearest."""
     if value not in known:
         raise ConfigError(f"{name} cannot be {value!r}{nearest(value, list(known))}")
 
 
-def _check_range(name: str, value: float, low: float, high: float = float("inf")) -> None:
-    if not low <= value <= high or value == float("inf"):  # also refuses nan
+def check_range(name: str, value: float, low: float, high: float = float("inf")) -> None:
+    """Raise ConfigError where the value lies outside; nan and infinity do."""
+    if not low <= value <= high or value == float("inf"):
         limit = f"between {low} and {high}" if high < float("inf") else f"at least {low}"
         raise ConfigError(f"{name} must be {limit}, found {value}")

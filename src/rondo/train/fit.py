@@ -1,22 +1,27 @@
 """fit: training as a generator of records. Whoever iterates prints them, streams them, saves between them, or stops.
 
 Truncated backpropagation through time: the state is carried from window to window for ever, the gradient goes back
-at most `reach` symbols (Williams & Peng 1990, doi:10.1162/neco.1990.2.4.490).
+at most `reach` symbols (Williams & Peng 1990, doi:10.1162/neco.1990.2.4.490, BPTT(h; h')).
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
+import resource
+import sys
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from rondo.data.text import Batch
+from rondo.data.batch import IGNORED, Batch
+from rondo.models.loss import Loss
 from rondo.states import States
+from rondo.train import group
 from rondo.train.config import Config
 
 
@@ -25,11 +30,11 @@ class TrainingError(ValueError):
 
 
 class Model(Protocol):
-    """What fit trains: a module with the mean loss, in nats per symbol, of symbols y that follow symbols x."""
+    """What fit trains: a torch module of any of the model shapes."""
 
     training: bool
 
-    def loss(self, x: Tensor, y: Tensor, state: States | None) -> tuple[Tensor, States]: ...
+    def loss(self, batch: Batch, state: States | None = None) -> Loss: ...
 
     def train(self, mode: bool = True) -> Any: ...
 
@@ -41,12 +46,14 @@ class Record:
     """What one step did."""
 
     step: int  # 1 for the first
-    loss: float  # bits per symbol, before the step
-    norm: float  # norm of the whole gradient
+    loss: float  # nats (or whatever the loss counts) per symbol, before the step, without penalties
+    norm: float  # norm of the whole gradient, before clipping by norm
     clipped: float  # the same after clipping
     lr: float  # learning rate
-    speed: float  # symbols per second of this step
-    seconds: float  # time since training began, pauses left out
+    speed: float  # symbols per second of this step, of all processes together
+    memory: float  # most megabytes this process has held so far (on a GPU: of its memory)
+    seconds: float  # time since training began, pauses and validations left out
+    cpu: float  # processor time of this process since training began: seconds of work, whatever else the machine did
     done: float  # share of the training that is over, 0 to 1
 
 
@@ -55,91 +62,206 @@ class Progress:
     """What is carried from step to step beside the weights: all that a checkpoint must hold."""
 
     optimiser: torch.optim.Optimizer
-    state: States | None = None  # of the network, after the last window
+    state: States | None = None  # what the next window begins with
+    average: dict[str, Tensor] = field(default_factory=dict)  # running mean of the weights; empty without
     step: int = 0
     seconds: float = 0.0
+    cpu: float = 0.0
+    best: float = math.inf  # lowest loss in validation
 
 
 def start(model: Model, config: Config) -> Progress:
     """Progress at step 0. Decay pulls on matrices only: a bias or gain has no reason to be small."""
     params = [p for _, p in model.named_parameters() if p.requires_grad]
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": [p for p in params if p.dim() > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in params if p.dim() <= 1], "weight_decay": 0.0},
     ]
-    make = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}[config.optimiser]
-    return Progress(make(groups, lr=config.lr))
+    betas = (config.momentum, config.beta2)
+    kind: Any = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}[config.optimiser]
+    memory: dict[str, Any] = {"momentum": config.momentum} if config.optimiser == "sgd" else {"betas": betas}
+    optimiser = kind(groups, lr=config.lr, **memory)
+    average = {n: p.detach().clone() for n, p in model.named_parameters()} if config.ema else {}
+    return Progress(optimiser, average=average)
 
 
 def fit(model: Model, batches: Iterable[Batch], config: Config, progress: Progress | None = None) -> Iterator[Record]:
     """Train `model` on `batches`, one record a step, until the configuration's end or the last batch.
 
-    `progress` continues a training; its `step` must be the step of the first batch.
+    `progress` continues a training; its `step` must be the step of the first batch. Under torch.distributed every
+    process passes its own rows; gradients are averaged over all symbols of all processes.
+    Raises TrainingError where loss or gradient are not finite; the weights are then those of the step before.
     """
     progress = progress or start(model, config)
-    begun = time.monotonic() - progress.seconds
+    clock = Clock(progress)
     if share_done(config, progress) >= 1:
         return
     for batch in batches:
-        record = train_step(model, batch, config, progress, begun)
+        record = train_step(model, batch, config, progress, clock)
         yield record
         if record.done >= 1:
             return
 
 
-def train_step(model: Model, batch: Batch, config: Config, progress: Progress, begun: float) -> Record:
+class Clock:
+    """Wall and processor time of the steps alone: what happens between two records does not count."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        wall, cpu = time.monotonic(), time.process_time()
+        yield
+        self.progress.seconds += time.monotonic() - wall
+        self.progress.cpu += time.process_time() - cpu
+
+
+def train_step(model: Model, batch: Batch, config: Config, progress: Progress, clock: Clock) -> Record:
     """One window: gradients, clipping, one step of the optimiser."""
-    before = time.monotonic()
-    progress.seconds = before - begun
-    lr = learning_rate(config, progress)
-    for group in progress.optimiser.param_groups:
-        group["lr"] = lr
-    progress.optimiser.zero_grad()
-    state = None if batch.fresh else progress.state
-    loss, progress.state = backward(model, batch, state, config.reach or config.window)
-    norm = clip(model, config.clip, progress.step + 1)
-    progress.optimiser.step()
-    progress.step += 1
-    now = time.monotonic()
-    progress.seconds = now - begun
-    speed = batch.x.numel() / max(now - before, 1e-9)
-    clipped = min(norm, config.clip) if config.clip else norm
-    done = share_done(config, progress)
-    return Record(progress.step, loss / math.log(2), norm, clipped, lr, speed, progress.seconds, done)
+    before = progress.seconds
+    with clock.running():
+        lr = learning_rate(config, progress) * window_share(batch, config)
+        for g in progress.optimiser.param_groups:
+            g["lr"] = lr
+        progress.optimiser.zero_grad()
+        state = None if batch.fresh else progress.state
+        nats, count, progress.state = backward(model, batch, state, config)
+        nats, count = group.total(nats, count)
+        norm, clipped = finish_gradient(model, config, nats, count, progress.step + 1)
+        progress.optimiser.step()
+        update_average(model, progress, config.ema)
+        progress.step += 1
+    progress.seconds = group.first(progress.seconds)  # one clock for all, where it decides on rates and the end
+    took = max(progress.seconds - before, 1e-9)
+    loss, done = nats / max(count, 1), share_done(config, progress)
+    return Record(progress.step, loss, norm, clipped, lr, count / took, memory(), progress.seconds, progress.cpu, done)
 
 
-def backward(model: Model, batch: Batch, state: States | None, reach: int) -> tuple[float, States]:
-    """Add the window's gradients to the parameters. The window is walked in pieces of `reach` symbols; the state
-    passes from piece to piece, the gradient does not. Returns the mean loss in nats and the state after."""
-    width, total = batch.x.shape[1], 0.0
+def window_share(batch: Batch, config: Config) -> float:
+    """A shorter window takes a smaller step (Merity et al. 2018, arXiv:1708.02182, sec. 5)."""
+    if not config.vary or not config.window or batch.y is None:
+        return 1.0
+    return min(int((batch.y[0] != IGNORED).sum()) / config.window, 2.0)
+
+
+def backward(model: Model, batch: Batch, state: States | None, config: Config) -> tuple[float, int, States | None]:
+    """Add the gradients of the batch's summed loss to the parameters: the loss, its count, and the state that the next
+    batch begins with. With `accumulate` the rows are run in parts, one after the other."""
+    rows = len(batch.x)
+    size = -(-rows // config.accumulate)
+    parts = [slice(first, min(first + size, rows)) for first in range(0, rows, size)]
+    nats, count, states = 0.0, 0, []
+    for part in parts:
+        own = batch if len(parts) == 1 else batch.rows(part)
+        given = state if state is None or len(parts) == 1 else state.rows(part)
+        loss, n, after = _backward(model, own, given, config.reach)
+        nats, count = nats + loss, count + n
+        states += [after] if after else []
+    if not states:
+        return nats, count, None
+    # one layout: a state read from a file gives the same bits
+    return nats, count, (states[0] if len(states) == 1 else States.concatenate(states)).map(Tensor.contiguous)
+
+
+def _backward(model: Model, batch: Batch, state: States | None, reach: int) -> tuple[float, int, States | None]:
+    """One walk over the window. Where the reach is shorter it is walked in pieces of `reach` symbols, and the state
+    passes from piece to piece but the gradient does not; where it is longer, the window holds what came before it, and
+    the state for the next one is taken on the way."""
+    width = batch.x.shape[1]
+    if batch.advance is not None:  # a gradient flows through the cut, and the state there is kept
+        cut = batch.advance
+        if cut == 0:
+            loss = model.loss(batch, state)
+            _run_back(loss.total)
+            return float(loss.nats), loss.count, state
+        head = model.loss(batch.steps(0, cut), state)
+        tail = model.loss(batch.steps(cut, width), head.state)
+        _run_back(head.total + tail.total)
+        kept = head.state.detach() if head.state else None
+        return float(head.nats) + float(tail.nats), head.count + tail.count, kept
+    if not 0 < reach < width or batch.lengths is not None:  # whole sequences are never cut
+        loss = model.loss(batch, state)
+        _run_back(loss.total)
+        return float(loss.nats), loss.count, loss.state.detach() if loss.state else None
+    nats, count = 0.0, 0
     for first in range(0, width, reach):
-        x, y = batch.x[:, first : first + reach], batch.y[:, first : first + reach]
-        loss, state = model.loss(x, y, state)
-        share = x.shape[1] / width
-        torch.autograd.backward(loss * share)
-        state = state.detach().map(Tensor.contiguous)  # one layout: a state read from a file gives the same bits
-        total += loss.item() * share
-    assert state is not None, "a window holds at least one symbol"
-    return total, state
+        loss = model.loss(batch.steps(first, min(first + reach, width)), state)
+        _run_back(loss.total)
+        state = loss.state.detach() if loss.state else None
+        nats, count = nats + float(loss.nats), count + loss.count
+    return nats, count, state
 
 
-def clip(model: Model, limit: float, step: int) -> float:
-    """Scale the whole gradient down to norm `limit` where it is longer (0: never); returns the norm it had.
+def _run_back(total: Tensor) -> None:
+    if total.requires_grad:  # not where nothing in the piece counts
+        torch.autograd.backward(total)
+
+
+def finish_gradient(model: Model, config: Config, nats: float, count: int, step: int) -> tuple[float, float]:
+    """Turn the summed gradient into the mean's, over all processes; clip it. Returns its norm before and after.
 
     The norm is the root of the sum of squares over all parameters; the lecture's snippet compares the sum itself
-    with the limit. A gradient that is not finite stops the training before it reaches the weights.
+    with the limit. What is not finite stops the training before it reaches the weights.
     """
     gradients = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
-    norm = float(torch.nn.utils.get_total_norm(list(gradients.values())))
-    if not math.isfinite(norm):
-        worst = next((n for n, g in gradients.items() if not g.isfinite().all()), "the whole gradient")
-        raise TrainingError(
-            f"step {step}: the gradient of {worst} is not finite; take a smaller lr or a smaller clip, "
-            "and begin again from the last checkpoint"
-        )
-    if limit and norm > limit:
-        torch._foreach_mul_(list(gradients.values()), limit / norm)
-    return norm
+    values = list(gradients.values())
+    group.add(values)
+    torch._foreach_mul_(values, 1 / max(count, 1))
+    if config.clip_value:
+        torch._foreach_clamp_min_(values, -config.clip_value)
+        torch._foreach_clamp_max_(values, config.clip_value)
+    norm = float(torch.nn.utils.get_total_norm(values))
+    if not math.isfinite(norm) or not math.isfinite(nats):
+        check_weights(model, step)  # a weight that is not finite is the cause, a gradient its first sign
+        worst = next((n for n, g in gradients.items() if not g.isfinite().all()), None)
+        what = f"the gradient of {worst} is not finite" if worst else f"the loss is {nats / max(count, 1)}"
+        raise TrainingError(f"step {step}: {what}; take a smaller lr or a smaller clip")
+    if config.clip and norm > config.clip:
+        torch._foreach_mul_(values, config.clip / norm)
+    return norm, min(norm, config.clip) if config.clip else norm
+
+
+def check_weights(model: Model, step: int) -> None:
+    """Raise TrainingError, naming the weight, where one is not finite."""
+    worst = next((n for n, p in model.named_parameters() if not p.isfinite().all()), None)
+    if worst is not None:
+        raise TrainingError(f"step {step}: the weight {worst} is not finite; take a smaller lr or a smaller clip")
+
+
+def update_average(model: Model, progress: Progress, decay: float) -> None:
+    """m <- d m + (1 - d) w, with d = min(decay, (1 + t) / (10 + t)): early weights are forgotten soon."""
+    if not decay:
+        return
+    share = 1 - min(decay, (1 + progress.step) / (10 + progress.step))
+    params = dict(model.named_parameters())
+    means = list(progress.average.values())
+    torch._foreach_lerp_(means, [params[n].detach() for n in progress.average], share)
+
+
+@contextlib.contextmanager
+def averaged(model: Model, progress: Progress) -> Iterator[None]:
+    """Inside, the model has the running mean of its weights, where one is kept."""
+    params: list[Tensor] = [p for n, p in model.named_parameters() if n in progress.average]
+    if not progress.average:
+        yield
+        return
+    last = [p.detach().clone() for p in params]
+    with torch.no_grad():
+        torch._foreach_copy_(params, [progress.average[n] for n, _ in model.named_parameters()])
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            torch._foreach_copy_(params, last)
+
+
+def memory() -> float:
+    """Most megabytes this process has held, on the GPU where one has been used."""
+    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        return float(torch.cuda.max_memory_allocated() / 2**20)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def share_done(config: Config, progress: Progress) -> float:
@@ -159,15 +281,15 @@ def learning_rate(config: Config, progress: Progress) -> float:
 
 
 @torch.no_grad()
-def mean_bits(model: Model, batches: Iterable[Batch]) -> float:
-    """Bits per symbol over these batches, the state carried, nothing trained."""
+def mean_loss(model: Model, batches: Iterable[Batch]) -> float:
+    """Loss per symbol over these batches, the state carried, nothing trained."""
     total, count = 0.0, 0
     state: States | None = None
     mode = model.training
     model.train(False)
     for batch in batches:
-        loss, state = model.loss(batch.x, batch.y, None if batch.fresh else state)
-        total += loss.item() * batch.x.numel()
-        count += batch.x.numel()
+        loss = model.loss(batch, None if batch.fresh else state)
+        state = loss.state
+        total, count = total + float(loss.nats), count + loss.count
     model.train(mode)
-    return total / count / math.log(2)
+    return total / max(count, 1)

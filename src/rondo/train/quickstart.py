@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import io
-import itertools
 import platform
 import sysconfig
 import tokenize
@@ -17,18 +16,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from torch import Tensor
 
 from rondo.data.text import DataError, read_text
 from rondo.data.vocab import Vocab
-from rondo.search.sample import sample
-from rondo.train.config import Config
-from rondo.train.run import load_model
-from rondo.train.text import ORDER, Corpus, train_corpus
+from rondo.search.predictor import Predictor, State
+from rondo.search.sample import stream
+from rondo.train.config import TextConfig
+from rondo.train.language import load_language_model
+from rondo.train.run import Run
+from rondo.train.text import Corpus, train_corpus
 
 # tests repeat themselves; encodings and pydoc_data are generated tables; the others are not the standard library's
 SKIPPED = {"test", "tests", "idle_test", "encodings", "pydoc_data", "site-packages", "dist-packages", "__pycache__"}
-CONFIG = Config(cell="gru-cho", hidden=256, batch=32, window=64, lr=0.01, minutes=3.5, valid_share=0.02)
+CONFIG = TextConfig(cell="gru-cho", hidden=256, batch=32, window=64, lr=0.01, minutes=3.5, valid_share=0.02)
 LINES, SHOWN = 200, 30  # lines sampled, and how many of them are printed
 LONGEST = 400  # characters of a line
 TEMPERATURE, SEED = 0.7, 1
@@ -41,18 +41,17 @@ def stdlib_files() -> list[Path]:
     return [root / p for p in found if not SKIPPED & set(p.parts) and not p.name.startswith("_sysconfigdata")]
 
 
-def stdlib_texts() -> list[str]:
-    """Their texts; the few that are not UTF-8 (Python lets a file declare another encoding) are left out."""
-    texts = []
-    for path in stdlib_files():
-        try:
-            texts.append(read_text(path))
-        except DataError:
-            continue
-    if not texts:
+def readable(files: Sequence[Path]) -> list[Path]:
+    """Those in UTF-8; a few are not (Python lets a file declare another encoding)."""
+    found = []
+    for path in files:
+        with contextlib.suppress(DataError):
+            read_text(path)
+            found.append(path)
+    if not found:
         folder = sysconfig.get_path("stdlib")
         raise DataError(f"no source of the standard library in {folder}: use `rondo train text` on files of your own")
-    return texts
+    return found
 
 
 def tokenises(line: str) -> bool:
@@ -84,15 +83,15 @@ def parses(line: str) -> bool:
     return False
 
 
-def sampled_lines(predict: Callable[[int], Tensor], vocab: Vocab, count: int, seed: int) -> list[str]:
+def sampled_lines(predictor: Predictor[State], vocab: Vocab, count: int, seed: int) -> list[str]:
     """The first `count` lines that are not blank of one sampled text, which begins at a line's beginning.
 
     A model that never ends its lines is stopped: a line is cut at LONGEST characters.
     """
-    numbers = sample(predict, vocab.encode("\n").tolist(), TEMPERATURE, seed, banned=[0])
+    prime = vocab.encode("\n").tolist()
     lines, line = list[str](), ""
-    for number in itertools.islice(numbers, count * LONGEST):
-        line += vocab.symbols[number]
+    for number in stream(predictor, prime, count * LONGEST, temperature=TEMPERATURE, seed=seed, banned=[0]):
+        line += vocab.symbols[int(number)]
         if line.endswith("\n") or len(line) == LONGEST:
             lines += [line] if line.strip() else []
             line = ""
@@ -106,18 +105,19 @@ def share(lines: Sequence[str], holds: Callable[[str], bool]) -> float:
     return sum(map(holds, lines)) / max(len(lines), 1)
 
 
-def quickstart(out: Path, config: Config = CONFIG, console: Console | None = None) -> dict[str, float]:
+def quickstart(out: Path, config: TextConfig = CONFIG, console: Console | None = None) -> dict[str, float]:
     """Train into the new run folder `out` and print what the model writes; returns the three shares of lines that
     tokenise: the network's, the n-gram model's, the real held-out text's."""
     console = console or Console(highlight=False)
-    corpus = Corpus.of(stdlib_texts(), config)
+    data = {"train": readable(stdlib_files())}
+    corpus = Corpus.read(data, config)
     console.print(f"the standard library of Python {platform.python_version()}, tests and generated tables left out")
-    run = train_corpus(corpus, config, out, console)
-    predict = load_model(run.model_file)[0].stepper()
+    run = train_corpus(corpus, Run.create(out, config, data), console)
+    predictor = load_language_model(run.model_file).model.predictor()
     lines = {
-        config.cell: sampled_lines(predict, corpus.vocab, LINES, SEED),
-        f"{ORDER}-gram": sampled_lines(corpus.baseline.stepper(), corpus.vocab, LINES, SEED),
-        "held-out text": [t for t in corpus.vocab.decode(corpus.valid.tolist()).split("\n") if t.strip()],
+        config.cell: sampled_lines(predictor, corpus.vocab, LINES, SEED),
+        f"{corpus.baseline.order}-gram": sampled_lines(corpus.baseline, corpus.vocab, LINES, SEED),
+        "held-out text": [t for t in corpus.vocab.decode(corpus.valid.symbols.tolist()).split("\n") if t.strip()],
     }
     console.print("\n" + "".join(lines[config.cell][:SHOWN]), markup=False, soft_wrap=True)
     console.print(f"{LINES} lines sampled at temperature {TEMPERATURE} (seed {SEED}); real lines below")

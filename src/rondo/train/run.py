@@ -1,147 +1,228 @@
 """Run: a training as a folder.
 
 config.toml              every setting, resolved
-log.jsonl                a line for every `log_every`-th step, and one for every validation
+data.json                the files that are trained on and validated with, each with its SHA-256
+log.jsonl                a line for every `log_every`-th step, one for every validation, each with its time
 checkpoint.safetensors   weights, optimiser, carried state, random state, position: what the next step needs
-model.safetensors        the model alone: weights, configuration, the cell's equations, vocabulary, metrics
+checkpoint.previous.safetensors   the one before, used where the newest is damaged
+model.safetensors        the model alone, with the best validation so far
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
+import math
+import os
+import platform
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from rondo.cell import Cell, TextCell
-from rondo.data.vocab import Vocab
-from rondo.expr.graph import Graph
-from rondo.models.generator import Generator
-from rondo.render.text import from_json, to_json
+import rondo
+from rondo.files import FileError, load_tensors, save_tensors, write_aside
+from rondo.kernels import build
+from rondo.models.store import fill
 from rondo.states import States
+from rondo.train import group
 from rondo.train.config import Config
 from rondo.train.fit import Progress, start
-from rondo.train.store import FileError, load_tensors, save_tensors, write_aside
+
+C = TypeVar("C", bound=Config)
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Generic[C]):
     """A run's folder and its configuration."""
 
     folder: Path
-    config: Config
+    config: C
 
     @classmethod
-    def create(cls, folder: Path, config: Config) -> Run:
-        """A new folder with its config.toml; a folder in which a training has begun is refused."""
-        if (folder / "log.jsonl").exists():
-            raise FileError(f"{folder} holds a run already: name another folder, or remove it")
+    def create(cls, folder: Path, config: C, data: dict[str, list[Path]]) -> Run[C]:
+        """A new folder with its config.toml and data.json; a folder in which a training has begun is refused."""
+        if group.rank():
+            return cls(folder, config)
+        if (folder / "log.jsonl").exists() or (folder / "checkpoint.safetensors").exists():
+            raise FileError(f"{folder} holds a run already: name another folder, or go on with --resume {folder}")
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FileError(f"{folder} cannot be made: {error.strerror}") from None
-        write_aside(folder / "config.toml", config.to_toml().encode())
+        listed = {
+            part: [{"file": str(f.resolve()), "sha256": _sha256(f)} for f in files] for part, files in data.items()
+        }
+        write_aside(folder / "data.json", (json.dumps(listed, indent=1, ensure_ascii=False) + "\n").encode())
+        write_aside(folder / "config.toml", config.to_toml().encode())  # last: it makes the folder a run
         return cls(folder, config)
 
     @classmethod
-    def open(cls, folder: Path) -> Run:
+    def open(cls, folder: Path, kind: type[C]) -> Run[C]:
         """The run in a folder."""
         if not (folder / "config.toml").is_file():
             raise FileError(f"{folder} is no run: it has no config.toml")
-        return cls(folder, Config.load(folder / "config.toml"))
+        return cls(folder, kind.load(folder / "config.toml"))
 
     @property
     def model_file(self) -> Path:
         return self.folder / "model.safetensors"
 
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.safetensors"
+
+    @property
+    def previous(self) -> Path:
+        return self.folder / "checkpoint.previous.safetensors"
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is a checkpoint to go on from."""
+        return self.checkpoint.exists() or self.previous.exists()
+
+    def data(self) -> dict[str, list[Path]]:
+        """The files of the run, by what they are for. One that is gone or has changed is an error."""
+        path = self.folder / "data.json"
+        try:
+            listed = json.loads(path.read_text(encoding="utf-8"))
+            found = {part: [(Path(f["file"]), f["sha256"]) for f in files] for part, files in listed.items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise FileError(f"{path} cannot be read: {error}") from None
+        for file, known in (f for files in found.values() for f in files):
+            if not file.is_file():
+                raise FileError(f"{file} is gone, and the run was trained on it: put it back")
+            if _sha256(file) != known:
+                raise FileError(f"{file} has changed since the run began: put the old one back, or begin a new run")
+        return {part: [file for file, _ in files] for part, files in found.items()}
+
     def log(self, **line: Any) -> None:
         """Add one line to log.jsonl."""
-        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        if group.rank():
+            return
+        try:
+            with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps({**line, "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}) + "\n")
+        except OSError as error:
+            raise FileError(
+                f"log.jsonl cannot be written ({error.strerror}); the checkpoint before it is kept"
+            ) from None
 
-    def save_checkpoint(self, model: Generator, progress: Progress) -> None:
-        """Write everything that the next step depends on."""
+    def cut_log(self, step: int) -> None:
+        """Drop what was logged after `step`, and a line that was cut off: a resumed run writes it again."""
+        path = self.folder / "log.jsonl"
+        if group.rank() or not path.exists():
+            return
+        kept = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                value = json.loads(line)
+            except ValueError:
+                continue
+            if not isinstance(value, dict) or value.get("step", 0) <= step:
+                kept.append(line + "\n")
+        write_aside(path, "".join(kept).encode())
+
+    def save_checkpoint(self, model: nn.Module, progress: Progress) -> None:
+        """Write everything that the next step depends on; the checkpoint before is kept. All processes must call it."""
+        state, random = group.gathered(progress.state), group.stacked(torch.get_rng_state())
+        if group.rank():
+            return
         tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
-        tensors |= {f"state.{k}": v for k, v in (progress.state or {}).items()}
-        tensors |= _optimiser_tensors(progress.optimiser) | {"random": torch.get_rng_state()}
-        about = {"step": progress.step, "seconds": progress.seconds, "config": dataclasses.asdict(self.config)}
-        save_tensors(self.folder / "checkpoint.safetensors", "checkpoint", tensors, about)
+        tensors |= {f"state.{k}": v for k, v in (state or {}).items()}
+        tensors |= {f"average.{k}": v for k, v in progress.average.items()}
+        tensors |= _optimiser_tensors(progress.optimiser) | {"random": random}
+        about = {
+            "step": progress.step,
+            "seconds": progress.seconds,
+            "cpu": progress.cpu,
+            "best": progress.best if math.isfinite(progress.best) else None,
+            "config": dataclasses.asdict(self.config),
+            "machine": machine(),
+        }
+        save_tensors(self.checkpoint, "checkpoint", tensors, about, previous=self.previous)
 
-    def load_checkpoint(self, model: Generator) -> Progress:
-        """Put the checkpoint's weights into `model` and return where training stood."""
-        path = self.folder / "checkpoint.safetensors"
-        tensors, about = load_tensors(path, "checkpoint")
+    def load_checkpoint(self, model: nn.Module) -> tuple[Progress, list[str]]:
+        """Put the newest whole checkpoint's weights into `model`; where training stood, and warnings: of a damaged
+        checkpoint, and of what differs from the machine, threads or versions that wrote it."""
+        tensors, about, warnings = self._newest()
+        try:
+            progress = self._restored(model, tensors, about)
+        except (LookupError, TypeError, AttributeError, RuntimeError) as error:
+            raise FileError(f"{self.checkpoint} is no checkpoint of this run: {error}") from None
+        now = machine()
+        different = [k for k, v in about["machine"].items() if now.get(k) != v]
+        warnings += [f"{k} was {about['machine'][k]}, now {now.get(k)}: the last bits may differ" for k in different]
+        return progress, warnings
+
+    def _restored(self, model: nn.Module, tensors: dict[str, Tensor], about: dict[str, Any]) -> Progress:
         for name, value in dataclasses.asdict(self.config).items():
             if about["config"].get(name) != value:
-                raise FileError(f"{path} was written with another {name} than config.toml has: {value!r}; restore it")
-        fill(model, _below(tensors, "model."), path)
-        progress = start(model, self.config)
+                raise FileError(
+                    f"the checkpoint was written with another {name} than config.toml has: {value!r}; restore it"
+                )
+        fill(model, _below(tensors, "model."), self.checkpoint)
+        progress = start(model, self.config)  # type: ignore[arg-type]
         _fill_optimiser(progress.optimiser, _below(tensors, "optimiser."))
-        progress.state = States(_below(tensors, "state.")) or None
-        progress.step, progress.seconds = about["step"], about["seconds"]
-        torch.set_rng_state(tensors["random"])
+        like = next(model.parameters())
+        progress.average = {k: v.to(like.device) for k, v in _below(tensors, "average.").items()}
+        state = States(_below(tensors, "state."))
+        progress.state = state.rows(group.share(len(next(iter(state.values()))))).to(like.device) if state else None
+        progress.step, progress.seconds, progress.cpu = about["step"], about["seconds"], about["cpu"]
+        progress.best = math.inf if about["best"] is None else about["best"]
+        if group.size() == len(tensors["random"]):
+            torch.set_rng_state(tensors["random"][group.rank()])
         return progress
 
-    def save_model(self, model: Generator, vocab: Vocab, metrics: dict[str, Any]) -> None:
-        """Write the one-file model."""
-        save_model(self.model_file, model, self.config, vocab, metrics)
+    def _newest(self) -> tuple[dict[str, Tensor], dict[str, Any], list[str]]:
+        if not self.checkpoint.exists():  # killed between two renames: nothing is lost
+            return *load_tensors(self.previous, "checkpoint"), []
+        try:
+            return *load_tensors(self.checkpoint, "checkpoint"), []
+        except FileError as error:
+            if not self.previous.exists():
+                raise
+            found = load_tensors(self.previous, "checkpoint")
+            if not group.rank():  # else the next checkpoint would take it for the one before
+                self.checkpoint.unlink(missing_ok=True)
+            return *found, [f"{error}; the checkpoint before it is used"]
 
 
-def save_model(path: Path, model: Generator, config: Config, vocab: Vocab, metrics: dict[str, Any]) -> None:
-    """One file that is the whole model: see `load_model`."""
-    graph, sizes = model.rnn.cell.graph, model.rnn.part("l0").sizes
-    about = {
-        "config": dataclasses.asdict(config),
-        "cell": to_json(graph, {name: sizes[name] for name in _added(graph)}),
-        "vocabulary": list(vocab.symbols),
-        "metrics": metrics,
+def machine() -> dict[str, Any]:
+    """What the last bits of a training depend on, beside its configuration."""
+    return {
+        "rondo": rondo.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "processor": _processor(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "march": build.march(),
+        "threads": torch.get_num_threads(),
+        "processes": group.size(),
+        "backend": os.environ.get("RONDO_BACKEND", "auto"),
     }
-    save_tensors(path, "model", model.state_dict(), about)
 
 
-def load_model(path: Path) -> tuple[Generator, Vocab, dict[str, Any]]:
-    """The model, its vocabulary and its metadata. The cell is read from its equations, so the file needs no Python
-    of its author's; whatever does not fit together is refused with the reason."""
-    tensors, about = load_tensors(path, "model")
+def _processor() -> str:
     try:
-        config, vocab = Config.of(about["config"]), Vocab(about["vocabulary"])
-        cell, sizes = TextCell(from_json(about["cell"])), about["cell"]["sizes"]
-        if sizes.keys() != _added(cell.graph):
-            raise ValueError(f"the sizes of the cell are {', '.join(_added(cell.graph)) or 'none'}, given {sizes}")
-        with torch.device("meta"):  # sizes cost nothing before they are compared with the weights that are there
-            model = build(config, cell, len(vocab), sizes)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:  # RuntimeError: torch's, of sizes beyond 64 bits
-        raise FileError(f"{path} is no usable model: {error}") from None
-    fill(model, tensors, path)
-    return model.eval(), vocab, about
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
-def build(config: Config, cell: Cell, symbols: int, sizes: dict[str, int] | None = None) -> Generator:
-    """The model that a configuration describes; `sizes` are those that the cell adds, where not its defaults."""
-    return Generator(cell, symbols, config.hidden, config.layers, config.embed, **(sizes or {}))
-
-
-def _added(graph: Graph) -> set[str]:
-    """The names of the sizes that the cell adds."""
-    return set(graph.size_names) - {"input", "hidden"}
-
-
-def fill(model: Generator, tensors: dict[str, Tensor], path: Path) -> None:
-    """Put the tensors in as the model's weights; every name, shape and type must fit."""
-    wanted = model.state_dict()
-    for name in sorted(wanted.keys() | tensors.keys()):
-        expected, found = _describe(wanted.get(name)), _describe(tensors.get(name))
-        if expected != found:
-            raise FileError(f"{path} does not fit its configuration: {name} is {found}, expected {expected}")
-    model.load_state_dict(tensors, assign=any(t.is_meta for t in wanted.values()))
-
-
-def _describe(t: Tensor | None) -> str:
-    return "absent" if t is None else f"{t.dtype} {list(t.shape)}"
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -151,7 +232,12 @@ def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 def _optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     """What the optimiser remembers of each parameter: optimiser.<number of the parameter>.<name>."""
     memory = optimiser.state_dict()["state"]
-    return {f"optimiser.{i}.{name}": v for i, values in memory.items() for name, v in values.items() if v is not None}
+    return {
+        f"optimiser.{i}.{name}": torch.as_tensor(v)
+        for i, values in memory.items()
+        for name, v in values.items()
+        if v is not None
+    }
 
 
 def _fill_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
@@ -160,3 +246,8 @@ def _fill_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]
         number, _, key = name.partition(".")
         memory.setdefault(int(number), {})[key] = t
     optimiser.load_state_dict({**optimiser.state_dict(), "state": memory})
+
+
+def files_of(paths: Sequence[Path]) -> list[Path]:
+    """The paths as they are; a folder stands for all files in it, in the order of their names."""
+    return [f for p in paths for f in (sorted(c for c in p.rglob("*") if c.is_file()) if p.is_dir() else [p])]
