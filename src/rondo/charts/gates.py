@@ -86,10 +86,11 @@ def _map(name: str, v: Array, symbols: Sequence[str], units: int, w: dict[str, s
         for t in range(len(symbols))
     ]
     domain = [0, 1] if v.min() >= 0 else [-1, 1]
-    axis = alt.Axis(
-        labelExpr=f"{json.dumps(list(symbols), ensure_ascii=False)}[datum.value]", labelAngle=0, orient="top"
-    )
-    axis.labelColor, axis.labelOverlap, axis.labelFontSize, axis.ticks, axis.domain = INK, False, 11, False, False
+    labels = f"{json.dumps(list(symbols), ensure_ascii=False)}[datum.value]"
+    axis = alt.Axis(labelExpr=labels, labelAngle=0, orient="top", labelOverlap=False, ticks=False, domain=False)
+    axis.labelColor, axis.labelFontSize = INK, 11
+    if max(map(len, symbols)) > 1:  # words, side by side, would run into each other
+        axis.labelAngle, axis.labelAlign, axis.labelFontSize = -55, "left", 10
     colour: Any = alt.Scale(domain=domain, range=list(RAMP), interpolate="lab")
     chart = alt.Chart(data(rows), title=alt.TitleParams(name, fontSize=12)).mark_rect()
     return chart.encode(

@@ -15,23 +15,29 @@ from rondo.charts import INSTALL, ChartError
 from rondo.charts.theme import FONT, HAIRLINE, INK, PAPER, QUIET, Chart
 from rondo.files import write_aside
 
+Spec = dict[str, Any]  # a chart in Vega-Lite's own words: what `to_dict` gives
 SCALE = 2.0  # pixels of a PNG for each pixel of the chart
 
 
-def save(chart: Chart, path: Path) -> None:
-    """Write the chart as its suffix says: .svg, .png, .html (self-contained, works offline) or .json (Vega-Lite).
+def save(chart: Chart | Spec, path: Path) -> None:
+    """Write the chart, or its specification, as the suffix says: .svg, .png, .html (self-contained, works offline) or
+    .json (Vega-Lite).
 
     The file is written aside and renamed. Raises ChartError for another suffix or where the renderer is missing,
     FileError where nothing can be written. Warns where a PNG has Chinese text and no installed font has it.
     """
     if path.suffix not in WRITERS:
         raise ChartError(f"{path}: a chart is written as {', '.join(WRITERS)}; end the name with one of them")
-    write_aside(path, WRITERS[path.suffix](chart.to_dict()))
+    write_aside(path, WRITERS[path.suffix](_spec(chart)))
 
 
-def page(charts: Sequence[tuple[str, Chart]], title: str, path: Path, lang: str = "en") -> None:
+def page(charts: Sequence[tuple[str, Chart | Spec]], title: str, path: Path, lang: str = "en") -> None:
     """Write several charts, each with a paragraph above it (or ""), as one HTML page that works offline."""
-    write_aside(path, _document([(text, chart.to_dict()) for text, chart in charts], title, lang))
+    write_aside(path, _document([(text, _spec(chart)) for text, chart in charts], title, lang))
+
+
+def _spec(chart: Chart | Spec) -> Spec:
+    return chart if isinstance(chart, dict) else chart.to_dict()
 
 
 def _renderer() -> ModuleType:
@@ -44,12 +50,12 @@ def _renderer() -> ModuleType:
     return vl_convert
 
 
-def _svg(spec: dict[str, Any]) -> bytes:
+def _svg(spec: Spec) -> bytes:
     text: str = _renderer().vegalite_to_svg(spec)
     return text.encode()
 
 
-def _png(spec: dict[str, Any]) -> bytes:
+def _png(spec: Spec) -> bytes:
     if _has_chinese(json.dumps(spec, ensure_ascii=False)) and not draws_chinese():
         warnings.warn(
             "no installed font has Chinese characters, so they are missing in this PNG: install one "
@@ -60,17 +66,17 @@ def _png(spec: dict[str, Any]) -> bytes:
     return image
 
 
-def _html(spec: dict[str, Any]) -> bytes:
+def _html(spec: Spec) -> bytes:
     title = spec.get("title", "")
     text = title.get("text", "") if isinstance(title, dict) else title
     return _document([("", spec)], str(text), "zh" if _has_chinese(str(text)) else "en")
 
 
-def _json(spec: dict[str, Any]) -> bytes:
+def _json(spec: Spec) -> bytes:
     return json.dumps(spec, ensure_ascii=False, indent=1).encode()
 
 
-WRITERS: dict[str, Callable[[dict[str, Any]], bytes]] = {".svg": _svg, ".png": _png, ".html": _html, ".json": _json}
+WRITERS: dict[str, Callable[[Spec], bytes]] = {".svg": _svg, ".png": _png, ".html": _html, ".json": _json}
 
 
 def _has_chinese(text: str) -> bool:
@@ -120,7 +126,14 @@ for (const [k, spec] of {specs}.entries())
 """
 
 
-def _document(charts: Sequence[tuple[str, dict[str, Any]]], title: str, lang: str) -> bytes:
+@functools.cache
+def _scripts() -> str:
+    """Vega, Vega-Lite and Vega-Embed, as the renderer brings them: 0.9 MB."""
+    text: str = _renderer().javascript_bundle()
+    return text
+
+
+def _document(charts: Sequence[tuple[str, Spec]], title: str, lang: str) -> bytes:
     """The page with all its scripts inside; the specifications lose `$schema`, the one address they hold."""
     specs = [{k: v for k, v in spec.items() if k != "$schema"} for _, spec in charts]
     texts = [f"<p>{html.escape(text)}</p>" if text else "" for text, _ in charts]
@@ -133,7 +146,7 @@ def _document(charts: Sequence[tuple[str, dict[str, Any]]], title: str, lang: st
         ink=INK,
         quiet=QUIET,
         line=HAIRLINE,
-        script=_renderer().javascript_bundle(),
+        script=_scripts(),
         figures="\n".join(figures),
-        specs=json.dumps(specs, ensure_ascii=False).replace("</", "<\\/"),
+        specs=json.dumps(specs, ensure_ascii=False).replace("<", "\\u003c"),  # no tag can begin in them
     ).encode()

@@ -20,7 +20,7 @@ except ModuleNotFoundError as error:
         raise
     raise ChartError(f"charts are drawn by Altair, which is not installed: {INSTALL}") from None
 
-__all__ = ["Chart", "alt", "data", "decades", "finished", "grid", "series", "width_of"]
+__all__ = ["Chart", "alt", "data", "decades", "finished", "grid", "series", "stacked", "width_of"]
 
 Chart = alt.TopLevelMixin
 
@@ -119,6 +119,11 @@ def decades(logs: Iterable[float], title: str) -> dict[str, Any]:
         "scale": alt.Scale(domain=[low, high], nice=False, zero=False),
         "axis": alt.Axis(values=ticks, labelExpr=f"{json.dumps(labels, ensure_ascii=False)}[datum.value]"),
     }
+
+
+def stacked(charts: Sequence[Any], columns: int = 1) -> Any:
+    """Charts one below the other, or in columns, each with its own colours and legend."""
+    return alt.concat(*charts, columns=columns, spacing=26).resolve_scale(color="independent", strokeDash="independent")
 
 
 def grid(panels: Sequence[Any], columns: int, gap: int = 62) -> Any:

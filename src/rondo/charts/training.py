@@ -11,7 +11,7 @@ from rondo.charts.theme import AMBER, CINNABAR, INDIGO, Chart, alt, data, finish
 from rondo.charts.words import words
 
 POINTS = 600  # of a curve; a longer log is thinned
-MEMORY = 0.8  # of the smoothed loss, from line to line
+MEANS = 12  # independent values along the smoothed curve
 
 
 def training_curves(lines: Sequence[Mapping[str, Any]], lang: str = "en") -> Chart:
@@ -33,12 +33,12 @@ def training_curves(lines: Sequence[Mapping[str, Any]], lang: str = "en") -> Cha
 
 
 def _smoothed(lines: Sequence[Mapping[str, Any]]) -> list[float]:
-    """The running mean of the losses, each weighted by MEMORY."""
-    found, mean = [], 0.0
-    for k, line in enumerate(lines):
-        share = max(1 - MEMORY, 1 / (k + 1))
-        mean += share * (line["loss"] - mean)
-        found.append(mean)
+    """The running mean of the losses, over about a twelfth of the lines."""
+    share = min(1.0, MEANS / max(1, len(lines)))
+    found: list[float] = []
+    for line in lines:
+        before = found[-1] if found else line["loss"]
+        found.append(before + share * (line["loss"] - before))
     return found
 
 
@@ -65,8 +65,10 @@ def _losses(raw: Sequence[Mapping[str, Any]], curves: Sequence[dict[str, Any]], 
             tooltip=tips({"which:N": "", "step:Q": w["step"], "loss:Q": w["loss"]}),
         )
     )
+    dots = alt.Chart(data([c for c in curves if c["which"] == w["valid"]])).mark_point(filled=True, size=30, opacity=1)
+    dots = dots.encode(x="step:Q", y=alt.Y("loss:Q", scale=scale), color=alt.value(CINNABAR))
     thin = thin.encode(x="step:Q", y=alt.Y("loss:Q", scale=scale), color=alt.value(INDIGO))
-    return alt.layer(thin, lines).properties(width=380, height=260)
+    return alt.layer(thin, lines, dots).properties(width=380, height=260)
 
 
 def _norms(raw: Sequence[Mapping[str, Any]], w: dict[str, str]) -> Any:

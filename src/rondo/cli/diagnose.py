@@ -42,7 +42,9 @@ class Language(StrEnum):
 
 @app.command()
 def diagnose(
-    run: Annotated[Path | None, typer.Argument(metavar="RUN", help="a run folder or a model file")] = None,
+    run: Annotated[
+        Path | None, typer.Argument(metavar="RUN", help="a run folder, a model file, a bundled model")
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(metavar="FILE", help="text; default: held out, or the model's own")
     ] = None,
@@ -55,8 +57,6 @@ def diagnose(
 ) -> None:
     """Gradients through time, Jacobians, spectra, gates, memory and saliency of a trained language model."""
     import torch
-    from rich.console import Console
-    from rich.table import Table
 
     from rondo.charts import save
     from rondo.files import write_aside
@@ -69,21 +69,31 @@ def diagnose(
     else:
         parts, plain = _trained(run, data, steps, lang.value)
     out.mkdir(parents=True, exist_ok=True)
-    for part in parts:
-        save.save(part.chart, out / f"{part.name}.{form.value}")
+    specs = [part.chart.to_dict() for part in parts]
+    for part, spec in zip(parts, specs, strict=True):
+        save.save(spec, out / f"{part.name}.{form.value}")
     title = "rondo diagnose " + ("--lecture" if lecture else str(run))
-    save.page([("\n".join(part.sentences), part.chart) for part in parts], title, out / "index.html", lang.value)
+    texts = ["\n".join(part.sentences) for part in parts]
+    save.page(list(zip(texts, specs, strict=True)), title, out / "index.html", lang.value)
     numbers = json.dumps(plain, ensure_ascii=False, indent=1)
     write_aside(out / "diagnose.json", numbers.encode())
     if as_json:
         print(numbers)
-        return
+    else:
+        _tell(parts)
+        print(f"written to {out}: index.html, diagnose.json and {len(parts)} charts as {form.value}")
+
+
+def _tell(parts: list[Part]) -> None:
+    """The findings as a table: the chart's name and what it shows."""
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table.grid(padding=(0, 2))
     for part in parts:
         for k, sentence in enumerate(part.sentences):
             table.add_row(part.name if k == 0 else "", sentence)
-    Console(highlight=False).print(table)
-    print(f"written to {out}: index.html, diagnose.json and {len(parts)} charts as {form.value}")
+    Console(highlight=False, markup=False).print(table)
 
 
 class Part(NamedTuple):
@@ -174,10 +184,11 @@ def _training(log: Path, lang: str) -> list[Part]:
     from rondo.charts import ChartError
     from rondo.charts.training import training_curves
 
-    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
     try:
+        lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
         return [Part("training", [], training_curves(lines, lang))]
-    except ChartError:  # nothing has been logged yet
+    except (ChartError, json.JSONDecodeError) as error:  # nothing logged yet, or a line that was cut off
+        print(f"{log} is not drawn: {error}", file=sys.stderr)
         return []
 
 

@@ -214,6 +214,8 @@ def _check(symbols: tuple[str, ...], unknown: str) -> None:
         raise ValueError(f"this vocabulary begins with the unknown symbol {unknown!r}")
     if len(set(symbols)) != len(symbols):
         raise ValueError("the symbols of a vocabulary differ from each other")
+    if any("\ud800" <= c <= "\udfff" for s in symbols for c in s):
+        raise ValueError("the symbols of a vocabulary are text: surrogates are none")
 
 
 def _code_points(text: str) -> NDArray[np.uint32]:
@@ -224,16 +226,16 @@ def _pieces(text: str) -> tuple[dict[str, int], list[tuple[str, str]]]:
     """The pieces of a tokenizer with their numbers, and what is joined, the first before the second."""
     try:
         model = json.loads(text)["model"]
-        pieces, merges = model["vocab"], [tuple(pair) for pair in model["merges"]]
+        pieces, merges = model["vocab"], list(model["merges"])
         numbers = sorted(pieces.values())
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"this is no tokenizer of byte pairs: {error}") from None
-    whole = all(isinstance(part, str) for pair in merges for part in pair) and all(len(pair) == 2 for pair in merges)
+    whole = all(isinstance(pair, list) and [type(part) for part in pair] == [str, str] for pair in merges)
     if not whole or any(type(n) is not int for n in numbers) or numbers != list(range(len(pieces))):
         raise ValueError("this is no tokenizer of byte pairs: pieces are numbered from 0, merges are pairs")
     if missing := set(_tokenizers().pre_tokenizers.ByteLevel.alphabet()) - pieces.keys():
         raise ValueError(f"this tokenizer lacks {len(missing)} of the 256 bytes")
-    return pieces, merges
+    return pieces, [(a, b) for a, b in merges]
 
 
 def _byte_pairs(pieces: dict[str, int], merges: list[tuple[str, str]]) -> Any:

@@ -110,7 +110,7 @@ def _matrices(report: Report, say: dict[str, str]) -> list[str]:
             continue
         wide, strong = max(own, key=lambda n: own[n].radius or 0), max(own, key=lambda n: own[n].norm)
         text = say["matrix"].format(named(unit, say), own[wide].radius, wide, own[strong].norm, strong)
-        found.append(text + (say["rule"] if own[strong].norm > 1 and float(j.growth[-1]) < 0 else ""))
+        found.append(text + (say["rule"] if own[strong].norm > 1.01 and float(j.growth[-1]) < 0 else ""))
     return found
 
 

@@ -3,7 +3,8 @@
     dL/ds<t> = dL/ds<T> J<T> J<T-1> ... J<t+1>,    J<t> = ds<t>/ds<t-1>
 
 (Hochreiter et al. 2001, "Gradient flow in recurrent nets"; Pascanu et al. 2013, arXiv:1211.5063, eq. 5). In a deep
-network a lower layer's gradient also has the paths through the layers above.
+network a lower layer's gradient also has the paths through the layers above; and where one new state is made of another
+(h = o * tanh(c)), dL/dc has the path through h, as in the equations of backpropagation through time.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Memory horizon: how far back the past still moves the output, by gradient and by loss.
 
 By loss, a language model reads only the last k symbols before the one it is asked for, from the initial state
-(Khandelwal et al. 2018, arXiv:1805.04623, sec. 3: the effective context length).
+(Khandelwal et al. 2018, arXiv:1805.04623: the effective context length).
 """
 
 from __future__ import annotations

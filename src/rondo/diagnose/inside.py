@@ -43,7 +43,9 @@ def array(v: Tensor) -> Array:
 @contextlib.contextmanager
 def scanning(rnn: RNN, run: Run) -> Iterator[None]:
     """Meanwhile `rnn` runs its layers by `run(name, **arguments)`, whoever calls it. Raises DiagnoseError where it is
-    called again: pieces of a sequence would hide what lies between them."""
+    called again: pieces of a sequence would hide what lies between them; and where training changes its equations."""
+    if rnn.training and any(p.graphs[True] is not p.graphs[False] for p in rnn.parts.values()):
+        raise DiagnoseError("the network has random sites or limits and is in training: call eval() first")
     seen: set[str] = set()
 
     def once(unit: str, **arguments: Any) -> tuple[Tensor, dict[str, Tensor]]:
@@ -114,9 +116,3 @@ def probing(seen: dict[str, Tensor]) -> Run:
         return dispatch.scan(**{**arguments, "graph": graph, "x": x}, backend="reference")
 
     return run
-
-
-def chunks(count: int, size: int) -> Iterator[slice]:
-    """Slices of at most `size` that cover `count`."""
-    for first in range(0, count, size):
-        yield slice(first, min(first + size, count))

@@ -67,34 +67,47 @@ class Linear:
     back: Callable[[Tensor], Tensor]
 
 
+@dataclass(frozen=True)
+class Walk:
+    """One layer over time, in its own order: its steps, and all of them as one map of B T rows."""
+
+    steps: list[Linear]
+    together: Linear
+    rows: int
+    n: int
+
+    def matrices(self) -> Tensor:
+        """J [B, T, n, n]."""
+        units = torch.eye(self.n, dtype=torch.float64).expand(self.rows, -1, -1)
+        return torch.stack([step.forward(units) for step in self.steps], 1)
+
+
 def jacobians(rnn: RNN, call: Call, rows: int = 1, steps: int | None = None) -> dict[str, Jacobians]:
     """Singular values and exponents of every layer, over the first `rows` rows and the last `steps` steps. `call()`
     runs the model; the network must be called without lengths and resets."""
-    found = {}
-    for unit, (maps, n, count) in _layers(rnn, call, rows, steps).items():
-        skip = len(maps) // 10
-        if n <= WIDE:
-            j = _matrices(maps, n, count)
-            sigma = np.linalg.svd(array(j), compute_uv=False)
-            found[unit] = Jacobians(
-                log10(np.asarray(sigma, np.float64)), product_singular_values(j), lyapunov_exponents(j, skip)
-            )
-            continue
-        exponents, end = _follow(maps, _directions(count, n, LEADING), skip)
-        largest = torch.stack([_largest(m, _directions(count, n, BLOCK)) for m in maps], 1)
-        found[unit] = Jacobians(log10(array(largest)), _product(maps, end), exponents, complete=False)
-    return found
+    return {unit: _jacobians(walk) for unit, walk in _walks(rnn, call, rows, steps).items()}
+
+
+def _jacobians(walk: Walk) -> Jacobians:
+    skip = len(walk.steps) // 10
+    if walk.n <= WIDE:
+        j = walk.matrices()
+        sigma = array(torch.linalg.svdvals(j))
+        return Jacobians(log10(sigma), product_singular_values(j), lyapunov_exponents(j, skip))
+    exponents, end = _follow(walk.steps, _directions(walk.rows, walk.n, LEADING), skip)
+    largest = _largest(walk.together, _directions(walk.rows * len(walk.steps), walk.n, BLOCK))
+    each = log10(array(largest.reshape(walk.rows, -1, BLOCK)))
+    return Jacobians(each, _product(walk.steps, end), exponents, complete=False)
 
 
 def step_jacobians(rnn: RNN, call: Call, rows: int = 1, steps: int | None = None) -> dict[str, Array]:
     """J<t> of every layer, {"l0": [B, T, n, n]}, rows of J by the new state; for a reverse layer in its own order of
     steps. Arguments as of `jacobians`."""
-    layers = _layers(rnn, call, rows, steps)
-    return {unit: array(_matrices(maps, n, count)) for unit, (maps, n, count) in layers.items()}
+    return {unit: array(walk.matrices()) for unit, walk in _walks(rnn, call, rows, steps).items()}
 
 
-def _layers(rnn: RNN, call: Call, rows: int, steps: int | None) -> dict[str, tuple[list[Linear], int, int]]:
-    """Every layer's steps as maps of directions, the size of its state, and the rows."""
+def _walks(rnn: RNN, call: Call, rows: int, steps: int | None) -> dict[str, Walk]:
+    """Every layer's walk."""
     seen: dict[str, Tensor] = {}
     layers: dict[str, dict[str, Any]] = {}
     note = noting(seen)
@@ -105,27 +118,32 @@ def _layers(rnn: RNN, call: Call, rows: int, steps: int | None) -> dict[str, tup
 
     with torch.no_grad(), scanning(rnn, run):
         call()
-    found = {}
-    for unit, layer in layers.items():
+    for layer in layers.values():
         if layer["lengths"] is not None or layer["resets"] is not None:
             raise DiagnoseError("Jacobians need rows of one length without resets: call the network without them")
-        states = {s: seen[f"{unit}.{s}"] for s in layer["graph"].states}
-        maps = _maps(layer, states, rows)
-        first = next(iter(states.values()))
-        found[unit] = (maps[-steps if steps else 0 :], sum(v.shape[2] for v in states.values()), len(first[:rows]))
-    return found
+    return {
+        unit: _walk(layer, {s: seen[f"{unit}.{s}"] for s in layer["graph"].states}, rows, steps)
+        for unit, layer in layers.items()
+    }
 
 
-def _maps(layer: dict[str, Any], after: dict[str, Tensor], rows: int) -> list[Linear]:
-    """The steps of one layer in its own order, from its scan's arguments and its states after each step [B, T, n]."""
+def _walk(layer: dict[str, Any], after: dict[str, Tensor], rows: int, steps: int | None) -> Walk:
+    """From the arguments of a layer's scan and its states after each step [B, T, n]."""
 
     def turned(values: dict[str, Tensor]) -> dict[str, Tensor]:
         return {k: v.flip(1)[:rows] if layer["reverse"] else v[:rows] for k, v in values.items()}
 
-    x, own, first = turned(layer["x"]), turned(after), layer["state"]
+    own, first = turned(after), layer["state"]
     before = {name: torch.cat([first[name][:rows].unsqueeze(1), v[:, :-1]], 1) for name, v in own.items()}
-    steps = range(next(iter(own.values())).shape[1])
-    return [_map(layer, {k: v[:, t] for k, v in x.items()}, {k: v[:, t] for k, v in before.items()}) for t in steps]
+    kept = slice(-steps if steps else None, None)
+    x, s = ({k: v[:, kept] for k, v in values.items()} for values in (turned(layer["x"]), before))
+
+    def mapped(cut: Callable[[Tensor], Tensor]) -> Linear:
+        return _map(layer, {k: cut(v) for k, v in x.items()}, {k: cut(v) for k, v in s.items()})
+
+    count, length = next(iter(s.values())).shape[:2]
+    each = [mapped(lambda v, t=t: v[:, t]) for t in range(length)]  # type: ignore[misc]
+    return Walk(each, mapped(lambda v: v.flatten(0, 1)), count, sum(v.shape[2] for v in s.values()))
 
 
 def _map(layer: dict[str, Any], x: dict[str, Tensor], s: dict[str, Tensor]) -> Linear:
@@ -147,18 +165,26 @@ def _map(layer: dict[str, Any], x: dict[str, Tensor], s: dict[str, Tensor]) -> L
         new = reference.evaluate(roots, values, read)
         return torch.cat([torch.as_tensor(v).expand(-1, old.shape[1]) for v in new])
 
-    def forward(q: Tensor) -> Tensor:
-        columns, p = q.transpose(0, 1).flatten(1), q.shape[2]
-        along: Tensor = torch.func.jvp(lambda old: step(old, p), (whole.repeat_interleave(p, 1),), (columns,))[1]
-        return _directed(along, p)
+    def pulled(columns: Tensor, create_graph: bool) -> Tensor:
+        old = whole.repeat_interleave(columns.shape[1] // whole.shape[1], 1).requires_grad_()
+        with torch.enable_grad():
+            new = step(old, columns.shape[1] // whole.shape[1])
+        return torch.autograd.grad(new, old, columns, create_graph=create_graph, materialize_grads=True)[0]
 
     def back(q: Tensor) -> Tensor:
-        columns, p = q.transpose(0, 1).flatten(1), q.shape[2]
-        pull = torch.func.vjp(lambda old: step(old, p), whole.repeat_interleave(p, 1))[1]
-        pulled: Tensor = pull(columns)[0]
-        return _directed(pulled, p)
+        return _directed(pulled(_columns(q), create_graph=False), q.shape[2])
+
+    def forward(q: Tensor) -> Tensor:
+        v = torch.zeros_like(_columns(q)).requires_grad_()
+        along = torch.autograd.grad(pulled(v, create_graph=True), v, _columns(q), materialize_grads=True)[0]
+        return _directed(along, q.shape[2])  # J' v is linear in v, so its derivative is J
 
     return Linear(forward, back)
+
+
+def _columns(q: Tensor) -> Tensor:
+    """Directions [B, n, p] as columns [n, B p]."""
+    return q.transpose(0, 1).flatten(1)
 
 
 def _directed(columns: Tensor, p: int) -> Tensor:
@@ -166,15 +192,9 @@ def _directed(columns: Tensor, p: int) -> Tensor:
     return columns.reshape(len(columns), -1, p).transpose(0, 1)
 
 
-def _matrices(maps: Sequence[Linear], n: int, rows: int) -> Tensor:
-    """J [B, T, n, n]."""
-    units = torch.eye(n, dtype=torch.float64).expand(rows, -1, -1)
-    return torch.stack([m.forward(units) for m in maps], 1)
-
-
 def _of_matrices(j: Tensor | Array) -> list[Linear]:
     """The maps of J [B, T, n, n]."""
-    steps = torch.as_tensor(j, dtype=torch.float64).unbind(1)
+    steps = (j if isinstance(j, Tensor) else torch.from_numpy(np.array(j, np.float64))).unbind(1)
     return [Linear(lambda q, a=a: a @ q, lambda q, a=a: a.mT @ q) for a in steps]  # type: ignore[misc]
 
 
@@ -248,7 +268,7 @@ def _read(logs: Tensor, c: Tensor) -> Tensor:
 
 def lyapunov_exponents(j: Tensor | Array, skip: int = 0) -> Array:
     """Lyapunov exponents [n] in nats per step, descending, from J [B, T, n, n]: the mean of log |diag R<t>| with
-    Q<t> R<t> = J<t> Q<t-1>, over rows and over the steps after the first `skip` (Vogt et al. 2022, algorithm 1)."""
+    Q<t> R<t> = J<t> Q<t-1>, over rows and over the steps after the first `skip` (Vogt et al. 2022)."""
     units = torch.eye(j.shape[-1], dtype=torch.float64).expand(len(j), -1, -1)
     return _follow(_of_matrices(j), units, skip)[0]
 

@@ -7,7 +7,7 @@ is about twice its radius: above 1 in both cases, so the lecture's rule alone wo
 * Clipping by norm (Pascanu et al. 2013, arXiv:1211.5063, algorithm 1) scales the gradient of all parameters by
   min(1, limit / norm): it bounds the update; it can neither bring back what vanished nor change the decay's shape.
 * Gates: a GRU and an LSTM of the same size, their recurrent matrices of the same radius, their gates open for about
-  `steps` steps at the start (bias log(steps - 1): Tallec & Ollivier 2018, arXiv:1804.11188, sec. 3).
+  `steps` steps at the start (bias log(steps - 1): Tallec & Ollivier 2018, arXiv:1804.11188).
 """
 
 from __future__ import annotations

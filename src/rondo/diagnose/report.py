@@ -18,7 +18,7 @@ from rondo.diagnose import DiagnoseError
 from rondo.diagnose.flow import Flow, gradient_flow
 from rondo.diagnose.gates import Gate, activations, gates
 from rondo.diagnose.horizon import SHARES, Contexts, doubling, horizons, loss_by_context
-from rondo.diagnose.inside import Array, chunks, precise
+from rondo.diagnose.inside import Array, precise
 from rondo.diagnose.jacobian import Jacobians, jacobians
 from rondo.diagnose.saliency import Saliency, saliency
 from rondo.diagnose.spectrum import Spectrum, spectra
@@ -98,7 +98,7 @@ def last(pieces: Tensor) -> Batch:
 def last_nats(model: Generator, x: Tensor, target: Tensor) -> Tensor:
     """The loss [N] of the symbols that follow x [N, k]."""
     pieces = torch.cat([x, target.unsqueeze(1)], 1)
-    return torch.cat([model.nats(last(pieces[c]))[0][:, -1] for c in chunks(len(pieces), 64)])
+    return torch.cat([model.nats(last(some))[0][:, -1] for some in torch.split(pieces, 64)])
 
 
 def telling(model: Generator, pieces: Tensor) -> list[int]:

@@ -60,8 +60,7 @@ class Body(nn.Module):
 def arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     """A model's arguments but its cell, from the `locals()` of its constructor, as JSON holds them: the same after a
     model file has been read. Raises ValueError for a value that JSON does not hold."""
-    left_out = ("self", "cell", "options", "sizes")
-    own = {k: v for k, v in given.items() if k not in left_out and not k.startswith("__")}
+    own = {k: v for k, v in given.items() if k not in ("self", "cell", "options") and not k.startswith("__")}
     return {name: _plain(name, value) for name, value in {**own, **given["options"]}.items()}
 
 

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from rondo.cell import Cell
 from rondo.data.batch import Batch
 from rondo.models.body import arguments
-from rondo.models.body import arguments
 from rondo.models.head import Softmax
 from rondo.models.loss import Loss
 from rondo.rnn import RNN
@@ -40,7 +39,7 @@ class Generator(nn.Module):
     activation       penalty on the squares of the last layer's dropped output, and
     slowness         on the squares of its change from step to step, each times its mean (Merity et al. 2018,
                      arXiv:1708.02182, sec. 4.3, where they are called AR and TAR)
-    options          RNN's other arguments: dropouts, zoneout, clip_gradient, learn_initial, and sizes that the cell adds
+    options          RNN's other arguments: dropouts, zoneout, clip_gradient, learn_initial, sizes that the cell adds
     """
 
     def __init__(
@@ -64,6 +63,8 @@ class Generator(nn.Module):
         given = arguments(locals())
         super().__init__()
         self.arguments = given
+        if not (0 <= embed_dropout < 1 and activation >= 0 and slowness >= 0):
+            raise ValueError("embed_dropout lies in [0, 1), activation and slowness are 0 or more")
         if (tied or condition) and not embed:
             raise ValueError("tied weights and conditions need an embedding: give its width as embed")
         self.embedding = nn.Embedding(symbols, embed) if embed else None

@@ -36,7 +36,11 @@ DEEPEST = 100  # layers
 PRECISIONS = {"float32": torch.float32, "float16": torch.float16}
 NETWORK = set(inspect.signature(RNN).parameters)
 # what a shape hands on to its networks: not how wide they are, nor where and how they run
-OPTIONS = NETWORK - {"cell", "input", "hidden", "layers", "bidirectional", "project", "backend", "device", "dtype"}
+WIDTHS, PLACES = (
+    {"cell", "input", "hidden", "layers", "bidirectional", "sizes"},
+    {"project", "backend", "device", "dtype"},
+)
+OPTIONS = NETWORK - WIDTHS - PLACES
 
 
 def save_model(path: Path, model: nn.Module, about: dict[str, Any], precision: str = "float32") -> None:
@@ -102,10 +106,10 @@ def _check(arguments: Any, shape: Any, sizes: set[str]) -> None:
     """Names that the shape has, and plain values of sane size."""
     if not isinstance(arguments, dict):
         raise ValueError("the arguments are not named")
-    own = set(inspect.signature(shape).parameters) - {"cell"}
+    own = set(inspect.signature(shape).parameters) - {"cell", "options"}
     if taken := sizes & (own | NETWORK):
         raise ValueError(f"the cell has a size {min(taken)!r}, which means something else: rename it")
-    if unknown := arguments.keys() - (own | OPTIONS | sizes) | arguments.keys() & {"sizes", "options"}:
+    if unknown := arguments.keys() - (own | OPTIONS | sizes):
         raise ValueError(f"a {shape.__name__} has no argument {min(unknown)!r}")
     if _layers(arguments) > DEEPEST:
         raise ValueError(f"more than {DEEPEST} layers")

@@ -1,13 +1,13 @@
-"""Agreement: a language model has to carry the subject's number to the verb, the lecture's reason for gates (Elman 1991,
-doi:10.1007/BF00114844; Linzen et al. 2016, arXiv:1611.01368).
+"""Agreement: the form of the verb follows the subject's number, however many words stand between: the lecture's reason
+for gates (Elman 1991, doi:10.1007/BF00114844; Linzen et al. 2016, arXiv:1611.01368).
 
-    x  .   the cats , which ate , were full
-    y  the cats , which ate , were full .
+    x  .   the cats , which ate ,         y  were, after the last word
 
-Training is on every next word; a test asks at the verb alone which of its two forms is the likelier. Distances in
-training are drawn evenly on a logarithmic scale: short ones are frequent, as in text, and without that the number is
-not found in a few thousand steps. A beginning (the sentence up to its verb, with the subject in either number) is
-either for training, for validation, or for tests.
+Sentences come from `rondo.probes.grammar`. A beginning (all words before the verb, the subject in either number) is
+for training, for validation, or for tests.
+
+Distances in training are uniform. What an ungated network lacks is the way back over long distances, not the memory: at
+`length` 10 Elman's network learns too, and then keeps the number over 40 words.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import functools
 import random
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -27,7 +26,7 @@ from rondo.diagnose.flow import gradient_flow
 from rondo.diagnose.inside import precise
 from rondo.models.tagger import Tagger
 from rondo.probes.grammar import ANIMALS, THINGS, VERBS, WORDS, sentence
-from rondo.probes.probe import Measure, Probe, ProbeError, Test
+from rondo.probes.probe import Look, Measure, Probe, ProbeError, Test
 
 Part = Literal["train", "valid", "test"]
 
@@ -37,7 +36,9 @@ TESTED = (1, 2, 3, 5, 8, 12, 16, 20, 25, 30, 35, 40)
 PAIRS = [forms.split() for forms in VERBS]
 SYMBOLS = (
     *(".", ",", "the", "which", "and"),
-    *dict.fromkeys(" ".join([*ANIMALS, *THINGS, *(w for v in WORDS.values() for w in v), *VERBS, *VERBS.values()]).split()),
+    *dict.fromkeys(
+        " ".join([*ANIMALS, *THINGS, *(w for v in WORDS.values() for w in v), *VERBS, *VERBS.values()]).split()
+    ),
 )
 NUMBERS = {word: k for k, word in enumerate(SYMBOLS)}
 OTHER = {NUMBERS[a]: NUMBERS[b] for one, two in PAIRS for a, b in ((one, two), (two, one))}
@@ -47,22 +48,6 @@ SHOWN = (  # always for tests; the first two are the lecture's
     "the cats , which ate , were full .",
     "the cats , which already ate the mice near the old door and quietly saw the dogs behind the tables , were full .",
 )
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a language model makes of a sentence before its verb.
-
-    words      what it has read, the mark of a beginning first
-    chances    its probability of either form of the verb: {"was": ..., "were": ...}; the first is right or not
-    right      the form that agrees
-    gradients  of L = -ln p(right): norms of dL/ds<t> for every state s after each word, {"h": [...], "c": [...]}
-    """
-
-    words: tuple[str, ...]
-    chances: dict[str, float]
-    right: str
-    gradients: dict[str, tuple[float, ...]]
 
 
 def part(words: Sequence[str]) -> Part:
@@ -84,29 +69,25 @@ def verb(words: Sequence[str]) -> int:
 HELD = {_begin(s.split()[: verb(s.split())]) for s in SHOWN}
 
 
-def sentences(seed: int, rows: int, what: Part, distances: Sequence[int]) -> list[tuple[list[str], int]]:
-    """Fresh sentences of a part and where their verbs stand; distances evenly on a logarithmic scale."""
-    chance, found = random.Random(f"{what} {seed}"), []
-    first, last = distances[0], distances[-1]
+def beginnings(seed: int, rows: int, what: Part, distances: Sequence[int]) -> list[tuple[list[str], str]]:
+    """Fresh sentences of a part up to the verb, and the verb; one of the distances each."""
+    chance, found = random.Random(f"{what} {seed}"), list[tuple[list[str], str]]()
     while len(found) < rows:
-        drawn = int(first * ((last + 1) / first) ** chance.random())
-        words, at = sentence(min(max(drawn, first), last), chance)
+        words, at = sentence(chance.choice(distances), chance)
         if part(words[:at]) == what:
-            found.append((words, at))
+            found.append((words[:at], words[at]))
     return found
 
 
 def draw(seed: int, rows: int, what: Part, distances: Sequence[int]) -> Batch:
-    """x and y [rows, T]: every next word counts in training, else the verb alone."""
-    found = sentences(seed, rows, what, distances)
-    lengths = torch.tensor([len(words) for words, _ in found])
+    """x and y [rows, T]; y counts after the last word before the verb alone."""
+    found = beginnings(seed, rows, what, distances)
+    lengths = torch.tensor([len(words) + 1 for words, _ in found])
     x = torch.zeros(rows, int(lengths.max()), dtype=torch.long)
     y = torch.full_like(x, IGNORED)
-    for row, (words, at) in enumerate(found):
-        read = numbers([".", *words])
-        x[row, : len(words)] = read[:-1]
-        counted = slice(0, len(words)) if what == "train" else slice(at, at + 1)
-        y[row, counted] = read[1:][counted]
+    for row, (words, form) in enumerate(found):
+        x[row, : len(words) + 1] = numbers([".", *words])
+        y[row, len(words)] = NUMBERS[form]
     return Batch(x, y, lengths)
 
 
@@ -154,7 +135,7 @@ def probe(length: int = LONGEST) -> Probe:
         one = functools.partial(draw, what="test", distances=(distance,))
         return Test(distance, LINE, one, "words between", distance <= length)
 
-    reached = (1, length)
+    reached = range(1, length + 1)
     valid = Test(length, LINE, functools.partial(draw, what="valid", distances=reached), "words between")
     train, measure = functools.partial(draw, what="train", distances=reached), Measure("accuracy", True, agrees, 0.99)
     size = len(SYMBOLS)

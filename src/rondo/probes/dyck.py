@@ -1,6 +1,6 @@
-"""Dyck-(k, m): brackets of k kinds, at most m open at a time. Which closing bracket is legal next? (The language is that
-of Hewitt et al. 2020, arXiv:2010.07515.) An opening bracket may follow too, up to m; it is not asked for, so that
-the answer is the same at depths never seen.
+"""Dyck-(k, m): brackets of k kinds, at most m open at a time (the language of Hewitt et al. 2020, arXiv:2010.07515).
+Which closing bracket is legal next? An opening one may follow too, up to m; it is not asked for, so that the answer is
+the same at depths never seen.
 
     x  opening brackets 0 ... k-1, closing ones k ... 2k-1
     y  the kind of the innermost open bracket, or k: none is open, so no closing bracket is legal

@@ -25,19 +25,32 @@ ANIMALS = (
     *("boy boys", "girl girls", "child children", "woman women", "man men", "farmer farmers", "teacher teachers"),
     "friend friends",
 )
-THINGS = ("table tables", "door doors", "house houses", "tree trees", "box boxes", "boat boats", "wall walls", "car cars")
+THINGS = (
+    "table tables",
+    "door doors",
+    "house houses",
+    "tree trees",
+    "box boxes",
+    "boat boats",
+    "wall walls",
+    "car cars",
+)
 WORDS = {
     "cat": [forms.split()[0] for forms in ANIMALS + THINGS],
     "cats": [forms.split()[1] for forms in ANIMALS + THINGS],
-    "followed": "followed chased seen heard liked".split(),
-    "place": "upstairs outside there inside here".split(),
-    "slept": "slept ate waited played sang".split(),
-    "saw": "saw chased followed liked ate".split(),
-    "adverb": "already often quietly soon never".split(),
-    "old": "old small big young hungry".split(),
-    "near": "near behind beside under with".split(),
+    "followed": ["followed", "chased", "seen", "heard", "liked"],
+    "place": ["upstairs", "outside", "there", "inside", "here"],
+    "slept": ["slept", "ate", "waited", "played", "sang"],
+    "saw": ["saw", "chased", "followed", "liked", "ate"],
+    "adverb": ["already", "often", "quietly", "soon", "never"],
+    "old": ["old", "small", "big", "young", "hungry"],
+    "near": ["near", "behind", "beside", "under", "with"],
 }
-VERBS = {"was were": "full hungry asleep tired late", "is are": "full hungry asleep tired late", "has have": "eaten slept left"}
+VERBS = {
+    "was were": "full hungry asleep tired late",
+    "is are": "full hungry asleep tired late",
+    "has have": "eaten slept left",
+}
 SILENT = {","}  # stands between words without being one
 
 

@@ -44,6 +44,21 @@ class Test:
 
 
 @dataclass(frozen=True)
+class Look:
+    """What a network makes of a sentence before a word that has two forms.
+
+    words      what it has read
+    chances    its probability of either form: {"was": ..., "were": ...}; `right` is the one that belongs there
+    gradients  of L = -ln p(right): norms of dL/ds<t> after each word, by state: {"h": [...], "c": [...]}
+    """
+
+    words: tuple[str, ...]
+    chances: dict[str, float]
+    right: str
+    gradients: dict[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
 class Probe:
     """A task: its data and what is measured.
 
@@ -51,7 +66,7 @@ class Probe:
     outputs  scores that are given
     train    batches to learn from; learning is followed on `valid`; `tests` are reported
     last     one answer of numbers after the last step (y [B, outputs]), else a choice at each step (y [B, T])
-    look     what is to be seen of a trained network beside its scores
+    look     what a trained network makes of a few sentences
     """
 
     name: str
@@ -62,7 +77,7 @@ class Probe:
     valid: Test
     tests: tuple[Test, ...]
     last: bool = False
-    look: Callable[[Any], tuple[Any, ...]] | None = None
+    look: Callable[[Any], tuple[Look, ...]] | None = None
 
 
 def nats(scores: Tensor, y: Tensor) -> tuple[Tensor, int]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
@@ -12,7 +11,7 @@ from rondo.cell import Cell
 from rondo.data.batch import Batch
 from rondo.models.classifier import Classifier
 from rondo.models.tagger import Tagger
-from rondo.probes.probe import Probe, ProbeError
+from rondo.probes.probe import Look, Probe, ProbeError
 from rondo.train.config import Config
 from rondo.train.fit import Record, TrainingError, fit
 
@@ -40,15 +39,24 @@ class Settings:
         for name in ("parameters", "steps", "seeds", "batch"):
             if getattr(self, name) < 1:
                 raise ProbeError(f"{name} must be at least 1, found {getattr(self, name)}")
-        if self.hidden < 0 or self.budget < 0 or self.clip < 0:
-            raise ProbeError("hidden, budget and clip must not be negative")
+        for name in ("hidden", "budget", "clip"):
+            if getattr(self, name) < 0:
+                raise ProbeError(f"{name} must not be negative, found {getattr(self, name)}")
         if not self.lr or min(self.lr) <= 0:
             raise ProbeError("lr must be one positive number or several")
 
     def config(self, lr: float, seed: int) -> Config:
         """Adam with a cosine, for one training."""
-        given = {"steps": self.steps, "minutes": self.budget / 60, "batch": self.batch, "clip": self.clip}
-        return Config(optimiser="adam", weight_decay=0.0, lr=lr, seed=seed, **given)
+        return Config(
+            optimiser="adam",
+            weight_decay=0.0,
+            lr=lr,
+            seed=seed,
+            steps=self.steps,
+            minutes=self.budget / 60,
+            batch=self.batch,
+            clip=self.clip,
+        )
 
 
 @dataclass(frozen=True)
@@ -76,12 +84,24 @@ class Trial:
     solved: int | None  # the first step in validation that reached the measure's goal
     stopped: str  # why training ended early; empty where it did not
     scores: tuple[float, ...]  # the measure on each test
-    looks: tuple[Any, ...]  # what the probe shows of a trained network
+    looks: tuple[Look, ...]  # what the trained network makes of the probe's sentences
 
     @property
     def value(self) -> float:
         """The measure in validation after training."""
         return self.curve[-1][1]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A cell as it takes part: by what name, with how many units, at what."""
+
+    name: str
+    cell: Cell
+    hidden: int
+    probe: Probe
+    settings: Settings
+    held: Sequence[Batch]  # validation, then each test
 
 
 def run(cells: Mapping[str, Cell], probe: Probe, settings: Settings) -> Iterator[Step | Trial]:
@@ -90,15 +110,18 @@ def run(cells: Mapping[str, Cell], probe: Probe, settings: Settings) -> Iterator
     The first seed of a cell tries every learning rate; that of the best value in validation is kept and serves the
     other seeds. Tests play no part in the choice. Raises ProbeError for a cell that the probe cannot feed.
     """
+    held = held_out(probe)
     for name, cell in cells.items():
         hidden = settings.hidden or units(cell, probe, settings.parameters)
+        entry = Entry(name, cell, hidden, probe, settings, held)
         tried = []
         for lr in settings.lr:
-            tried.append((yield from train(name, cell, probe, settings, hidden, lr, seed=1)))
+            trial = yield from train(entry, lr, seed=1)
+            tried.append(trial)
         first = min(tried, key=lambda t: _badness(t, probe))
         yield first
         for seed in range(2, settings.seeds + 1):
-            yield (yield from train(name, cell, probe, settings, hidden, first.lr, seed))
+            yield (yield from train(entry, first.lr, seed))
 
 
 def _badness(trial: Trial, probe: Probe) -> float:
@@ -107,40 +130,43 @@ def _badness(trial: Trial, probe: Probe) -> float:
     return worth if worth == worth else float("inf")
 
 
-def train(
-    name: str, cell: Cell, probe: Probe, settings: Settings, hidden: int, lr: float, seed: int
-) -> Generator[Step, None, Trial]:
+def train(entry: Entry, lr: float, seed: int) -> Generator[Step, None, Trial]:
     """One training, from weights and batches that depend on the seed alone. A loss or a gradient that is not finite
     ends it: the weights before that step are measured."""
     torch.manual_seed(seed)
-    model = build(cell, probe, hidden)
-    config, curve, stopped = settings.config(lr, seed), list[tuple[int, float]](), ""
-    record, valid = None, probe.valid.draw(VALID, ROWS)
+    probe, (valid, *_) = entry.probe, entry.held
+    model = build(entry.cell, probe, entry.hidden)
+    curve, record, stopped = list[tuple[int, float]](), None, ""
     try:
-        for record in fit(model, batches(probe, settings.batch, seed), config):
-            due = record.done >= (len(curve) + 1) / VALIDATIONS or record.done >= 1
+        for record in fit(model, batches(probe, entry.settings.batch, seed), entry.settings.config(lr, seed)):
+            due = record.done >= min((len(curve) + 1) / VALIDATIONS, 1)
             if due:
                 curve.append((record.step, measure(model, probe, valid)))
-            yield Step(name, seed, record, curve[-1][1] if due else None)
+            yield Step(entry.name, seed, record, curve[-1][1] if due else None)
     except TrainingError as error:
         stopped = str(error)
-    steps = record.step if record else 0
+    steps, seconds = (record.step, record.seconds) if record else (0, 0.0)
     if not curve or curve[-1][0] != steps:
         curve.append((steps, measure(model, probe, valid)))
     return Trial(
-        cell=name,
+        cell=entry.name,
         seed=seed,
-        hidden=hidden,
+        hidden=entry.hidden,
         parameters=count(model),
         lr=lr,
         steps=steps,
-        seconds=record.seconds if record else 0.0,
+        seconds=seconds,
         curve=tuple(curve),
         solved=next((step for step, value in curve if reached(probe, value)), None),
         stopped=stopped,
-        scores=tuple(measure(model, probe, test.draw(TESTED + k, ROWS)) for k, test in enumerate(probe.tests)),
+        scores=tuple(measure(model, probe, test) for test in entry.held[1:]),
         looks=probe.look(model) if probe.look else (),
     )
+
+
+def held_out(probe: Probe) -> list[Batch]:
+    """The batch that learning is followed on, and one for each test: the same for all trainings."""
+    return [probe.valid.draw(VALID, ROWS), *(test.draw(TESTED + k, ROWS) for k, test in enumerate(probe.tests))]
 
 
 def batches(probe: Probe, rows: int, seed: int) -> Iterator[Batch]:
@@ -162,6 +188,7 @@ def measure(model: Model, probe: Probe, batch: Batch) -> float:
     model.eval()
     found = model(batch.x, batch.lengths)
     model.train()
+    assert batch.y is not None, "every batch of a probe has targets"
     total, counted = probe.measure.score(found if isinstance(found, torch.Tensor) else found[0], batch.y)
     return float(total) / max(counted, 1)
 
@@ -192,9 +219,12 @@ def units(cell: Cell, probe: Probe, parameters: int) -> int:
     low, high = 1, 2
     while off(high) < 0:
         if high >= LARGEST:
-            raise ProbeError(f"{cell.name} does not come to {parameters:,} parameters with {LARGEST:,} units: ask for fewer")
+            raise ProbeError(
+                f"{cell.name} does not come to {parameters:,} parameters with {LARGEST:,} units: ask for fewer"
+            )
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if off(middle) < 0 else (low, middle)
-    return min((low, high), key=lambda h: abs(off(h)))
+    # one unit further on both sides: a cell that needs input = hidden has no projection where they are equal
+    return min(range(max(1, low - 1), high + 2), key=lambda h: abs(off(h)))

@@ -15,12 +15,17 @@ from typing import Any
 
 from rich.console import Console
 
+from rondo.bundled import FOLDER as BUNDLED
 from rondo.data.text import DataError, read_text
 from rondo.expr.graph import nearest
+from rondo.files import write_aside
+from rondo.models.ngram import NGram
+from rondo.search.predictor import Predictor, as_prime, read
 from rondo.train import configs
 from rondo.train.config import TextConfig
+from rondo.train.language import LanguageModel, load_language_model
 from rondo.train.run import Run
-from rondo.train.text import train
+from rondo.train.text import Corpus, train
 
 SEED = 1
 TATOEBA = "Tatoeba (tatoeba.org, www.manythings.org/anki), CC BY 2.0 France"
@@ -70,7 +75,29 @@ def make(name: str, data: Path, out: Path, console: Console | None = None, **set
         random.Random(SEED).shuffle(documents)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("".join(f"{d}\n" for d in documents), encoding="utf-8")
-    return train([files["train"]], config, out, console, [files["valid"]], about=FACTS[name])
+    run = train([files["train"]], config, out, console, [files["valid"]], about=FACTS[name])
+    if name == "english":
+        corpus = Corpus.read(run.data(), config)
+        found = noun_ranks(load_language_model(run.folder), corpus.baseline)
+        write_aside(out / "noun-pairs.json", (json.dumps(found, indent=1) + "\n").encode())
+    return run
+
+
+def noun_ranks(model: LanguageModel, ngram: NGram) -> list[dict[str, Any]]:
+    """For pairs of nouns that do not stand side by side in the training text ("pineapple juice"): at which rank the
+    second follows, among all pieces, for the network and for an n-gram model of the same pieces."""
+    rows = (BUNDLED / "noun-pairs.tsv").read_text(encoding="utf-8").splitlines()
+    found = []
+    for prime, word in (row.split("\t") for row in rows):
+        numbers = model.vocab.encode(f"{model.vocab.separator}{prime}").tolist()
+        wanted = int(model.vocab.encode(f" {word}")[0])
+        ranks = {}
+        predictors: dict[str, Predictor[Any]] = {"network": model.model.predictor(), "n-gram": ngram}
+        for name, predictor in predictors.items():
+            scores = read(predictor, as_prime(numbers))[0][0]
+            ranks[name] = int((scores > scores[wanted]).sum()) + 1
+        found.append({"prime": prime, "word": word, **ranks})
+    return found
 
 
 def _rows(folder: Path, part: str) -> Iterator[dict[str, str]]:

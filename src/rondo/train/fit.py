@@ -204,7 +204,10 @@ def finish_gradient(model: Model, config: Config, nats: float, count: int, step:
     The norm is the root of the sum of squares over all parameters; the lecture's snippet compares the sum itself
     with the limit. What is not finite stops the training before it reaches the weights.
     """
-    gradients = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
+    params = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    gradients = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in params.items()}
+    for n, p in params.items():
+        p.grad = gradients[n]  # what nothing has reached here, another process may have
     values = list(gradients.values())
     group.add(values)
     torch._foreach_mul_(values, 1 / max(count, 1))

@@ -152,13 +152,14 @@ class Run(Generic[C]):
         checkpoint, and of what differs from the machine, threads or versions that wrote it."""
         tensors, about, warnings = self._newest()
         try:
-            progress = self._restored(model, tensors, about)
+            progress, now = self._restored(model, tensors, about), machine()
+            different = [(k, v) for k, v in about["machine"].items() if now.get(k) != v]
         except (LookupError, TypeError, AttributeError, RuntimeError) as error:
             raise FileError(f"{self.checkpoint} is no checkpoint of this run: {error}") from None
-        now = machine()
-        different = [k for k, v in about["machine"].items() if now.get(k) != v]
-        warnings += [f"{k} was {about['machine'][k]}, now {now.get(k)}: the last bits may differ" for k in different]
-        return progress, warnings
+        return progress, [
+            *warnings,
+            *(f"{k} was {v}, now {now.get(k)}: the last bits may differ" for k, v in different),
+        ]
 
     def _restored(self, model: nn.Module, tensors: dict[str, Tensor], about: dict[str, Any]) -> Progress:
         for name, value in dataclasses.asdict(self.config).items():

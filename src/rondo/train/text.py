@@ -145,17 +145,16 @@ def train_corpus(
     """The same from a corpus. An n-gram model's figure is printed beside."""
     console = Console(highlight=False, quiet=True) if group.rank() else console or Console(highlight=False)
     config, unit = run.config, UNITS[run.config.level]
-    console.print(
-        f"{len(corpus.train):,} symbols to train on, {len(corpus.valid):,} held out, {len(corpus.vocab):,} different"
-    )
+    say = functools.partial(console.print, markup=False, soft_wrap=True)  # a folder's name may hold anything
+    say(f"{len(corpus.train):,} symbols to train on, {len(corpus.valid):,} held out, {len(corpus.vocab):,} different")
     floor = f"{corpus.baseline.order}-gram {measure(corpus.floor, config.level):.3f}"
-    console.print(f"{floor} {unit} on the held-out text")
-    best = show(training(run, corpus, go_on, about, console.print), config.level, console)
+    say(f"{floor} {unit} on the held-out text")
+    best = show(training(run, corpus, go_on, about, say), config.level, console)
     if math.isinf(best):
-        console.print("this run is at its end: nothing was left to do")
+        say("this run is at its end: nothing was left to do")
         return run
-    console.print(f"{Path(config.cell).stem}: {measure(best, config.level):.3f} {unit} on the held-out text ({floor})")
-    console.print(f"written to {run.folder}")
+    say(f"{Path(config.cell).stem}: {measure(best, config.level):.3f} {unit} on the held-out text ({floor})")
+    say(f"written to {run.folder}")
     return run
 
 
