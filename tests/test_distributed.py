@@ -133,7 +133,7 @@ def uneven(text: Path, folder: Path) -> None:
 
 def collectives() -> None:
     """Every function of the group, in a process of two."""
-    assert [group.rank(), group.size()] == [int(os.environ["RANK"]), 1]  # before it is joined
+    assert [group.rank(), group.size()] == [int(os.environ["RANK"]), 2]  # before it is joined
     with group.joined() as device:
         rank = group.rank()
         assert (group.size(), device.type) == (2, "cpu")

@@ -114,13 +114,16 @@ def _derive_line(parts: list[str], words: tuple[str, ...]) -> bool:
 @settings(max_examples=10)
 @given(SEEDS, st.integers(1, 14), st.sampled_from(["train", "valid", "test"]))
 def test_agreement_speaks_its_grammar(seed: int, distance: int, part: Any) -> None:
+    numbers: list[bool] = []
     for words, verb in words_of(agreement.draw(seed, 4, part, (distance,))):
         subject, between = words[1], tuple(words[2:])
         assert words[0] == "the"
         assert sum(w != "," for w in between) == distance
         assert derives("between", between), between
         singular = subject in {forms.split()[0] for forms in grammar.ANIMALS}
+        numbers.append(singular)
         assert verb in {forms.split()[not singular] for forms in grammar.VERBS}
+    assert numbers == [True, False, True, False]
 
 
 @pytest.mark.parametrize("distance", agreement.TESTED)
@@ -523,6 +526,8 @@ def test_command_writes_table_json_and_chart(
         (["gru", "gru", "--task", "parity"], "two of the cells have the same name"),
         (["gruu", "--task", "parity"], "no cell is called 'gruu'"),
         (["gru", "--task", "parity", "--seeds", "0"], "seeds must be at least 1"),
+        (["gru", "--task", "parity", "--chart", "a.pdf"], "a.pdf: a chart is written as .svg, .png, .html, .json"),
+        (["gru", "--task", "parity", "--json", "none/a.json"], "there is no folder none to write a.json into"),
     ],
 )
 def test_command_faults_are_one_message(

@@ -1,4 +1,4 @@
-"""Training: truncated backpropagation cuts exactly where it says, and each step does what its plain computation does."""
+"""Training: truncated backpropagation cuts where it says, and each step does what its plain computation does."""
 
 from __future__ import annotations
 

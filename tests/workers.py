@@ -76,7 +76,8 @@ def in_group(work: Callable[..., None], *arguments: Any, processes: int = 2) -> 
         process.join(120)
         if process.exitcode is None:
             process.kill()
-    assert [p.exitcode for p in running] == [0] * processes
+    codes = [p.exitcode for p in running]
+    assert codes == [0] * processes, codes
 
 
 def _member(work: Callable[..., None], rank: int, processes: int, port: int, arguments: tuple[Any, ...]) -> None:

@@ -42,7 +42,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "depth": ("depth of the bracket", "括号的深度"),
     "blanks": ("blanks", "空白数"),
     "words between": ("words between subject and verb", "主语与动词之间的词数"),
-    "chance": ("probability of the next word", "下一个词的概率"),
+    "chance": ("probability of the next word (three verbs: at best 1/3)", "下一个词的概率（三个动词：最多 1/3）"),
     "right": ("right: {}", "正确：{}"),
     "flow": ("∂L/∂s after each word, L = −ln p({})", "每个词之后的 ∂L/∂s，L = −ln p({})"),
     "norm": ("norm of the gradient", "梯度的范数"),
@@ -99,7 +99,12 @@ def by_difficulty(report: Values, w: Words) -> list[Any]:
             for trial in report["trials"]
             for k, t in tests
         ]
-        x = alt.X("x:Q", title=w[axis], axis=alt.Axis(values=[t["at"] for _, t in tests]), scale=alt.Scale(nice=False))
+        x = alt.X(
+            "x:Q",
+            title=w[axis],
+            axis=alt.Axis(values=[t["at"] for _, t in tests], labelOverlap="greedy"),
+            scale=alt.Scale(nice=False),
+        )
         lines = _lines(rows, x, report, w, tests[0][1]["line"], points=True)
         reached, title = max(t["at"] for _, t in tests if t["seen"]), w["fresh"].format(w[axis])
         if reached < max(t["at"] for _, t in tests):

@@ -62,6 +62,7 @@ def probe(
 
     from rondo.probes import report, run, tasks
 
+    check_files(as_json, chart)
     torch.set_num_threads(1)  # the networks are small: more threads would wait for each other
     sizes = {name: value for name, value in (("length", length), ("depth", depth)) if value is not None}
     asked = tasks.make(task.value, **sizes)
@@ -127,7 +128,22 @@ def show(tables: list[tuple[list[str], list[list[str]]]], title: str) -> None:
         console.print(table, "")
 
 
+def check_files(as_json: Path | None, chart: Path | None) -> None:
+    """Say before the work begins that its results could not be written."""
+    from rondo.probes.probe import ProbeError
+
+    for path in filter(None, (as_json, chart)):
+        if not path.parent.is_dir():
+            raise ProbeError(f"there is no folder {path.parent} to write {path.name} into: make it first")
+    if chart:
+        from rondo.charts import probes, save  # noqa: F401  # says where Altair is not installed
+
+        if chart.suffix not in save.WRITERS:
+            raise ProbeError(f"{chart}: a chart is written as {', '.join(save.WRITERS)}")
+
+
 def write_json(values: dict[str, Any], path: Path) -> None:
+    """The values in a file, or the file that was there before."""
     from rondo.files import write_aside
 
     write_aside(path, (json.dumps(values, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode())
@@ -151,6 +167,7 @@ def minimal_pairs(
     from rondo.probes import pairs
     from rondo.train.language import load_language_model
 
+    check_files(as_json, chart)
     found = pairs.read(file)
     loaded = load_language_model(model)
     models: dict[str, pairs.LanguageModel] = {"model": loaded}

@@ -8,7 +8,7 @@ softmax and then dL/dz in place, and is at once multiplied into dL/dh, dL/dW and
 the scores, because dL/dz of a sum is known but for one factor, the gradient that arrives at the sum.
 
 Rows are cut, not symbols: pieces of the vocabulary would need the scores twice (first for the normaliser), and were
-slower at every size measured. See `benchmarks/output.py`.
+not faster at any size measured. See `benchmarks/output.py`.
 """
 
 from __future__ import annotations

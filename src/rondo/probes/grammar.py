@@ -1,8 +1,9 @@
 """A small English grammar for the agreement probe: sentences with a given number of words between subject and verb.
 
-Every symbol stands for one of its lines; a name that is not a symbol is a list of words, and one of them is taken.
-Nothing between subject and verb shows the subject's number: the verbs there are in the past, and each noun is
-singular or plural with equal chance, so the words after the subject say nothing about the form that is right.
+A symbol of RULES stands for one of its lines, a name of WORDS for one of its words, anything else for itself.
+Nothing between subject and verb shows the subject's number: a verb there is in the past or agrees with a noun of its
+own, and each noun is singular or plural with equal chance, so the words after the subject do not tell which form of
+the verb is right.
 """
 
 from __future__ import annotations
@@ -84,9 +85,11 @@ def expand(symbol: str, words: int, chance: random.Random) -> Iterator[str]:
         yield from expand(part, n, chance)
 
 
-def sentence(words: int, chance: random.Random) -> tuple[list[str], int]:
-    """A sentence with so many words between subject and verb, and the place of the verb in it."""
-    number = chance.randrange(2)
+def sentence(words: int, number: int, chance: random.Random) -> tuple[list[str], int]:
+    """A sentence with so many words between subject and verb, and the place of the verb in it.
+
+    number  of the subject: 0 one, 1 several
+    """
     subject = chance.choice(ANIMALS).split()[number]
     verbs = chance.choice(list(VERBS))
     before = ["the", subject, *expand("between", words, chance)]

@@ -27,8 +27,8 @@ def rank() -> int:
 
 
 def size() -> int:
-    """How many processes train together."""
-    return distributed.get_world_size() if _active() else 1
+    """How many processes train together; also known before."""
+    return distributed.get_world_size() if _active() else _announced()
 
 
 def _active() -> bool:

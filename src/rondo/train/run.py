@@ -130,7 +130,8 @@ class Run(Generic[C]):
 
     def save_checkpoint(self, model: nn.Module, progress: Progress) -> None:
         """Write everything that the next step depends on; the checkpoint before is kept. All processes must call it."""
-        state, random = group.gathered(progress.state), group.stacked(torch.get_rng_state())
+        carried = progress.state if self.config.window else None  # whole documents begin anew
+        state, random = group.gathered(carried), group.stacked(torch.get_rng_state())
         if group.rank():
             return
         tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
@@ -177,7 +178,8 @@ class Run(Generic[C]):
         progress.step, progress.seconds, progress.cpu = about["step"], about["seconds"], about["cpu"]
         progress.best = math.inf if about["best"] is None else about["best"]
         if group.size() == len(tensors["random"]):
-            torch.set_rng_state(tensors["random"][group.rank()])
+            # a copy: torch reads it as a struct, which must be aligned
+            torch.set_rng_state(tensors["random"][group.rank()].clone())
         return progress
 
     def _newest(self) -> tuple[dict[str, Tensor], dict[str, Any], list[str]]:

@@ -169,8 +169,9 @@ def training(
     at the end. A checkpoint is written then or every `save_every` steps; the model wherever validation is best."""
     config = run.config
     torch.manual_seed(config.seed)
-    with group.joined() as device:
+    if config.window:
         group.share(config.batch)  # an uneven share is an error before anything is done
+    with group.joined() as device:
         model = build(config, len(corpus.vocab)).to(device)
         torch.manual_seed(config.seed + 7919 * group.rank())  # the weights are alike, masks are each process's own
         progress = _continued(run, model, say) if go_on else start(model, config)
