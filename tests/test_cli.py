@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -76,7 +77,7 @@ def test_version_is_the_changelogs() -> None:
     import rondo
 
     log = (Path(__file__).parents[1] / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert re.search(r"^## (\S+)", log, re.M).group(1) == rondo.__version__  # type: ignore[union-attr]
+    assert re.search(r"^## (\d\S*)", log, re.M).group(1) == rondo.__version__  # type: ignore[union-attr]
 
 
 def test_bare_command_prints_help(run) -> None:
@@ -192,28 +193,252 @@ def test_hello_learns_the_word(run) -> None:
     assert run("hello")[1] == out  # the seed decides everything
 
 
-def test_train_and_sample(run, tmp_path: Path) -> None:
-    text, folder = tmp_path / "text.txt", tmp_path / "run"
-    text.write_text("the quick brown fox jumps over the lazy dog.\n" * 200, encoding="utf-8")
-    small = ("--hidden", "16", "--steps", "8", "--batch", "4", "--window", "16", "--valid-every", "0")
-    code, _, err = run("train", "text", str(text), "--out", str(folder), *small)
-    assert code == 0, err
+LINE = "the quick brown fox jumps over the lazy dog.\n"
+SMALL = ("--hidden", "16", "--steps", "8", "--batch", "4", "--window", "16", "--embed", "8", "--valid-every", "0")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory):
+    """A run of each level, trained by the command on first use: level -> folder."""
+    folder, found = tmp_path_factory.mktemp("runs"), {}
+    text = folder / "text.txt"
+    text.write_text(LINE * 60, encoding="utf-8")
+
+    def get(run, level: str) -> Path:
+        if level not in found:
+            out = folder / level
+            more = ("--vocab", "280") if level == "subword" else ("--documents", "line")
+            code, said, err = run("train", "text", str(text), "--out", str(out), "--level", level, *more, *SMALL)
+            assert code == 0, err
+            assert f"written to {out}" in said
+            found[level] = out
+        return found[level]
+
+    return get
+
+
+@pytest.mark.parametrize("level", ["character", "word", "subword"])
+def test_train_evaluate_and_sample(run, trained, tmp_path: Path, level: str) -> None:
+    folder = trained(run, level)
     assert json.loads((folder / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
-    code, out, err = run("sample", str(folder), "--prime", "the ", "--length", "20")
+    for source in (folder, folder / "model.safetensors"):
+        code, out, err = run("sample", str(source), "--prime", "the ", "--length", "20", "--seed", "3")
+        assert code == 0, err
+        assert out.startswith("the ")
+        assert level != "character" or len(out) == len("the ") + 20 + 1
+        assert level != "word" or "  " not in out
+    assert run("sample", str(folder), "--prime", "the ", "--length", "20", "--seed", "3")[1] == out
+    assert run("sample", str(folder), "--prime", "the ", "--length", "20", "--seed", "4")[1] != out
+    data = tmp_path / "data.txt"
+    data.write_text(LINE * 3, encoding="utf-8")
+    code, out, err = run("evaluate", str(folder), "--data", str(data))
     assert code == 0, err
-    assert out.startswith("the ")
-    assert len(out) == len("the ") + 20 + 1
-    assert run("train", "text", str(text), "--out", str(folder), *small)[0] == 2  # the folder holds a run
+    found = json.loads(out)
+    assert found["level"] == level
+    assert found["symbols"] == {"character": 135, "word": 30}.get(level, found["symbols"])
+    unit = {"character": "bits per character", "word": "perplexity", "subword": "perplexity per piece"}[level]
+    wanted = found["nats"] / math.log(2) if level == "character" else math.exp(found["nats"])
+    assert found[unit] == pytest.approx(wanted)
+    code, out, err = run("evaluate", str(folder), "--data", str(data), "--rows", "2")
+    assert json.loads(out)["nats"] == pytest.approx(found["nats"], rel=1e-4)  # rows begin with 256 symbols of burn-in
+
+
+def test_a_run_is_not_written_over(run, trained) -> None:
+    folder = trained(run, "character")
+    code, _, err = run("train", "text", str(folder.parent / "text.txt"), "--out", str(folder), *SMALL)
+    assert code == 2
+    assert f"holds a run already: name another folder, or go on with --resume {folder}" in err
+
+
+def test_resuming_a_run_at_its_end(run, trained) -> None:
+    folder = trained(run, "word")
+    before = (folder / "model.safetensors").read_bytes()
+    code, out, err = run("train", "--resume", str(folder))
+    assert code == 0, err
+    assert "this run is at its end: nothing was left to do" in out
+    assert (folder / "model.safetensors").read_bytes() == before
+    assert run("train", "--resume", str(folder), "text", "a.txt")[0] == 2
+    assert "--resume" in run("train")[1]  # bare, it prints its help
+
+
+TRAINING_FAULTS = {
+    ("--hidden", "0"): "hidden must be between 1",
+    ("--hidden", "six"): "hidden",
+    ("--lr", "nan"): "lr must be at least 0",
+    ("--cell", "lstn"): "did you mean 'lstm'",
+    ("--cell", "cell.py"): "is a program and is never run",
+    ("--cell", "none.txt"): "none.txt",
+    ("--level", "letter"): "level cannot be 'letter'",
+    ("--window", "0"): "window = 0 reads whole documents",
+    ("--tied", "--embed", "0"): "tied weights and conditions need an embedding",
+    ("--cell", "ind-rnn", "--weight-dropout", "0.5"): "weight dropout has no place",
+    ("--dropout", "1"): "dropout must be between 0 and 0.999",
+    ("--batch", "100000"): "too few for 100000 rows",
+    ("--vocab-least", "10000"): "no symbol occurs 10000 times",
+    ("--valid", "none.txt"): "none.txt",
+    ("--config", "shakespear"): "no shipped configuration is called 'shakespear'; did you mean 'shakespeare'",
+    ("--config", "broken.toml"): "broken.toml is not TOML",
+    ("--config", "unknown.toml"): "there is no setting 'hiden'; did you mean 'hidden'",
+    ("--config", "wrong.toml"): "hidden must be of type int, found '6'",
+    ("--out", "text.txt/run"): "text.txt",
+}
+
+
+@pytest.mark.parametrize("arguments", TRAINING_FAULTS, ids=" ".join)
+def test_faults_of_a_training_are_one_line(
+    run, arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = {
+        "text.txt": LINE * 20,
+        "broken.toml": "hidden 6",
+        "unknown.toml": "hiden = 6",
+        "wrong.toml": 'hidden = "6"',
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    given = arguments if "--out" in arguments else ("--out", "run", *arguments)
+    code, _, err = run("train", "text", "text.txt", "--steps", "1", *given)
+    assert code == 2
+    assert err.startswith("rondo: ")
+    assert err.count("\n") == 1
+    assert TRAINING_FAULTS[arguments] in err
+    assert not (tmp_path / "run" / "log.jsonl").exists()
+
+
+@pytest.mark.parametrize("name", ["shakespeare"])
+def test_shipped_configs_are_given_by_name(run, tmp_path: Path, name: str) -> None:
+    from rondo.train import configs
+    from rondo.train.config import TextConfig
+
+    text, folder = tmp_path / "text.txt", tmp_path / "run"
+    text.write_text(LINE * 150, encoding="utf-8")
+    small = ("--hidden", "8", "--steps", "1", "--window", "16", "--minutes", "0")
+    code, _, err = run("train", "text", str(text), "--config", name, "--out", str(folder), *small)
+    assert code == 0, err
+    wanted = TextConfig.load(configs.find(Path(name)), hidden=8, steps=1, window=16, minutes=0.0)
+    assert TextConfig.load(folder / "config.toml") == wanted
 
 
 def test_settings_are_the_options(run) -> None:
-    _, out, _ = run("train", "text", "--help")
     import dataclasses
 
-    from rondo.train.config import Config
+    from rondo.train.config import TextConfig
 
-    for field in dataclasses.fields(Config):
+    _, out, _ = run("train", "text", "--help")
+    for field in dataclasses.fields(TextConfig):
         assert f"--{field.name.replace('_', '-')}" in out
+
+
+# --- inspect -------------------------------------------------------------------------------------
+
+
+def test_inspect_shows_a_run_and_its_files(run, trained) -> None:
+    folder = trained(run, "word")
+    code, out, err = run("inspect", str(folder))
+    assert code == 0, err
+    for text in (
+        f"run          {folder}",
+        "hidden = 16",
+        "text.txt",
+        "log lines",
+        "kind         model",
+        "shape        generator",
+        "def LSTM(x: input, h: hidden, c: hidden):\n",
+        "vocabulary   10 symbols, level word",
+        "perplexity = ",
+        "kind         checkpoint",
+        "step         8",
+        "sha256       as recorded",
+        "threads = ",
+        "config       that of the run",
+    ):
+        assert text in out, text
+    found = json.loads(run("inspect", str(folder), "--json")[1])
+    assert found["config"]["hidden"] == 16
+    assert [f["kind"] for f in found["files"]] == ["model", "checkpoint"]
+    model = found["files"][0]
+    assert model["bytes"] == (folder / "model.safetensors").stat().st_size
+    assert model["parameters"] == model["metrics"]["parameters"]
+    assert model["arguments"]["symbols"] == 10
+    assert found["files"][1]["step"] == 8
+    assert json.loads(run("inspect", str(folder / "model.safetensors"), "--json")[1]) == model | {
+        "config": found["config"]
+    }
+
+
+def test_inspect_says_why_a_file_is_refused(run, trained, tmp_path: Path) -> None:
+    good = (trained(run, "character") / "model.safetensors").read_bytes()
+    path = tmp_path / "m.safetensors"
+    damaged = bytearray(good)
+    damaged[-1] ^= 1
+    for content, reason in (
+        (bytes(damaged), "its checksum does not fit its content"),
+        (good[:-1], "damaged or no safetensors file"),
+        (b"PK", "damaged or no safetensors file"),
+    ):
+        path.write_bytes(content)
+        code, out, _ = run("inspect", str(path))
+        assert code == 1
+        assert f"refused      {path} is damaged" in out
+        assert reason in out
+        code, out, _ = run("inspect", str(path), "--json")
+        assert code == 1
+        assert reason in json.loads(out)["refused"]
+    for missing in (tmp_path / "none.safetensors", tmp_path):
+        code, _, err = run("inspect", str(missing))
+        assert code == 2
+        assert str(missing) in err
+        assert err.count("\n") == 1
+
+
+def test_inspect_looks_at_each_file_of_a_run(run, tmp_path: Path, trained) -> None:
+    """A damaged checkpoint and changed data are told, and the rest is shown."""
+    import shutil
+
+    folder = tmp_path / "run"
+    shutil.copytree(trained(run, "character"), folder)
+    (folder / "checkpoint.safetensors").write_bytes(b"half")
+    (folder / "data.json").write_text("{}")
+    code, out, _ = run("inspect", str(folder))
+    assert code == 1
+    assert "refused      " + str(folder / "checkpoint.safetensors") in out
+    assert "kind         model" in out
+    (folder / "data.json").write_text("{")
+    assert "data.json cannot be read" in run("inspect", str(folder))[1]
+
+
+def test_inspect_prints_foreign_text_safely(run, tmp_path: Path) -> None:
+    """Escape sequences, letters that turn the writing round, and half characters are spelled out."""
+    import torch
+
+    from rondo.models.generator import Generator
+    from rondo.models.store import save_model
+
+    path, hostile = tmp_path / "m.safetensors", "\x1b[2J\u202e\ud800"
+    torch.manual_seed(0)
+    facts = {"licence": f"CC0 {hostile}", "data": ["a", {"b": hostile}], "long": "x" * 100_000}
+    save_model(path, Generator("gru", 5, 4), json.loads(json.dumps(facts)))
+    code, out, err = run("inspect", str(path))
+    assert code == 0, err
+    assert "licence      CC0 \\x1b[2J\\u202e\\ud800" in out
+    assert all(c.isprintable() or c == "\n" for c in out)
+    assert len(out) < 10_000
+    assert json.loads(run("inspect", str(path), "--json")[1])["licence"] == facts["licence"]
+
+
+def test_inspect_refuses_a_vocabulary_of_another_size(run, tmp_path: Path) -> None:
+    import torch
+
+    from rondo.models.generator import Generator
+    from rondo.models.store import save_model
+
+    torch.manual_seed(0)
+    path = tmp_path / "m.safetensors"
+    save_model(path, Generator("gru", 5, 4), {"vocabulary": {"level": "letter"}})
+    code, out, _ = run("inspect", str(path))
+    assert code == 1
+    assert "refused      no level is called 'letter'" in out
 
 
 def test_version_names_compiler_and_cache(run) -> None:

@@ -63,7 +63,7 @@ def save_tensors(
     """Write tensors and metadata (values that JSON can hold); the file before is kept as `previous`, if given."""
     tensors = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     texts = {"format": f"rondo {FORMAT}", "kind": kind}
-    texts |= {key: json.dumps(value, ensure_ascii=False, sort_keys=True) for key, value in about.items()}
+    texts |= {key: json.dumps(value, sort_keys=True) for key, value in about.items()}
     texts["sha256"] = checksum(tensors, texts)
     write_aside(path, safetensors.torch.save(tensors, texts), previous)
 

@@ -70,8 +70,8 @@ HELD = {_begin(s.split()[: verb(s.split())]) for s in SHOWN}
 
 
 def beginnings(seed: int, rows: int, what: Part, distances: Sequence[int]) -> list[tuple[list[str], str]]:
-    """Fresh sentences of a part up to the verb, and the verb: one of the distances each, and one subject after the other
-    singular and plural, so that both forms are equally frequent."""
+    """Fresh sentences of a part up to the verb, and the verb: one of the distances each, the subject singular and
+    plural by turns, so that both forms are equally frequent."""
     chance, found = random.Random(f"{what} {seed}"), list[tuple[list[str], str]]()
     while len(found) < rows:
         words, at = sentence(chance.choice(distances), len(found) % 2, chance)
