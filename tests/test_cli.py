@@ -291,6 +291,7 @@ def test_faults_of_a_training_are_one_line(
     monkeypatch.chdir(tmp_path)
     files = {
         "text.txt": LINE * 20,
+        "cell.py": "raise SystemExit",
         "broken.toml": "hidden 6",
         "unknown.toml": "hiden = 6",
         "wrong.toml": 'hidden = "6"',
