@@ -197,7 +197,7 @@ def test_a_shorter_reach_cuts_the_gradient_and_nothing_else() -> None:
 
 
 def test_whole_documents_are_trained_as_they_are() -> None:
-    """window = 0: each document from the initial state to its end; a batch's gradient is the sum of theirs."""
+    """window = 0: each from the initial state to its end, never cut; a batch's gradient is the sum of theirs."""
     config = dataclasses.replace(TINY, window=0, documents="line", batch=5, vocab_least=1)
     corpus = Corpus.of(["ab\nabba\n\nb\nbaab\naaa\n" * 3], ["ab\n"], config)
     torch.manual_seed(0)

@@ -2,6 +2,7 @@
 
 config.toml              every setting, resolved
 data.json                the files that are trained on and validated with, each with its SHA-256
+about.json               what the model file is to say besides, where something is: licence, data set, remarks
 log.jsonl                a line for every `log_every`-th step, one for every validation, each with its time
 checkpoint.safetensors   weights, optimiser, carried state, random state, position: what the next step needs
 checkpoint.previous.safetensors   the one before, used where the newest is damaged
@@ -45,8 +46,10 @@ class Run(Generic[C]):
     config: C
 
     @classmethod
-    def create(cls, folder: Path, config: C, data: dict[str, list[Path]]) -> Run[C]:
-        """A new folder with its config.toml and data.json; a folder in which a training has begun is refused."""
+    def create(
+        cls, folder: Path, config: C, data: dict[str, list[Path]], about: dict[str, Any] | None = None
+    ) -> Run[C]:
+        """A new folder with what is known before the first step; one in which a training has begun is refused."""
         if group.rank():
             return cls(folder, config)
         if (folder / "log.jsonl").exists() or (folder / "checkpoint.safetensors").exists():
@@ -59,6 +62,8 @@ class Run(Generic[C]):
             part: [{"file": str(f.resolve()), "sha256": _sha256(f)} for f in files] for part, files in data.items()
         }
         write_aside(folder / "data.json", (json.dumps(listed, indent=1, ensure_ascii=False) + "\n").encode())
+        if about:
+            write_aside(folder / "about.json", (json.dumps(about, indent=1) + "\n").encode())
         write_aside(folder / "config.toml", config.to_toml().encode())  # last: it makes the folder a run
         return cls(folder, config)
 
@@ -100,6 +105,14 @@ class Run(Generic[C]):
             if _sha256(file) != known:
                 raise FileError(f"{file} has changed since the run began: put the old one back, or begin a new run")
         return {part: [file for file, _ in files] for part, files in found.items()}
+
+    def about(self) -> dict[str, Any]:
+        """What the model file is to say besides. Raises FileError."""
+        path = self.folder / "about.json"
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+        except (OSError, ValueError, TypeError) as error:
+            raise FileError(f"{path} cannot be read: {error}") from None
 
     def log(self, **line: Any) -> None:
         """Add one line to log.jsonl."""

@@ -124,7 +124,7 @@ def train(
     data = {"train": files_of(files), **({"valid": files_of(valid)} if valid else {})}
     data |= {"cell": [Path(config.cell)]} if is_file(config.cell) else {}
     corpus = Corpus.read(data, config)
-    return train_corpus(corpus, Run.create(Path(out), config, data), console, about=about)
+    return train_corpus(corpus, Run.create(Path(out), config, data, about), console)
 
 
 def resume(folder: Path, console: Console | None = None) -> Run[TextConfig]:
@@ -140,7 +140,6 @@ def train_corpus(
     console: Console | None = None,
     *,
     go_on: bool = False,
-    about: dict[str, Any] | None = None,
 ) -> Run[TextConfig]:
     """The same from a corpus. An n-gram model's figure is printed beside."""
     console = Console(highlight=False, quiet=True) if group.rank() else console or Console(highlight=False)
@@ -149,7 +148,7 @@ def train_corpus(
     say(f"{len(corpus.train):,} symbols to train on, {len(corpus.valid):,} held out, {len(corpus.vocab):,} different")
     floor = f"{corpus.baseline.order}-gram {measure(corpus.floor, config.level):.3f}"
     say(f"{floor} {unit} on the held-out text")
-    best = show(training(run, corpus, go_on, about, say), config.level, console)
+    best = show(training(run, corpus, go_on, say), config.level, console)
     if math.isinf(best):
         say("this run is at its end: nothing was left to do")
         return run
@@ -162,7 +161,6 @@ def training(
     run: Run[TextConfig],
     corpus: Corpus,
     go_on: bool = False,
-    about: dict[str, Any] | None = None,
     say: Callable[[str], None] = print,
 ) -> Iterator[Record | Validation]:
     """Train, from the start or from the run's checkpoint: a record a step, a validation every `valid_every` steps and
@@ -182,7 +180,7 @@ def training(
                     run.log(**asdict(record))
                 yield record
                 if _due(record, config.valid_every):
-                    yield validate(run, corpus, model, progress, record, about)
+                    yield validate(run, corpus, model, progress, record)
                 if _due(record, config.save_every or config.valid_every):
                     check_weights(model, record.step)
                     run.save_checkpoint(model, progress)
@@ -202,14 +200,13 @@ def validate(
     model: Generator,
     progress: Progress,
     record: Record,
-    about: dict[str, Any] | None = None,
 ) -> Validation:
     """Measure the averaged weights, where there are any, on the held-out text; keep the model if it is the best."""
     config, device = run.config, next(model.parameters()).device
     with averaged(model, progress):
         nats = mean_loss(model, (b.to(device) for b in corpus.held_out(config)))
         if nats < progress.best and not group.rank():
-            save(run.model_file, model, corpus, config, record, nats, about)
+            save(run, model, corpus, record, nats)
     progress.best = min(nats, progress.best)
     result = Validation(record.step, nats, progress.best)
     run.log(**asdict(result), seconds=round(record.seconds, 1), cpu=round(record.cpu, 1))
@@ -228,16 +225,9 @@ def _continued(run: Run[TextConfig], model: Generator, say: Callable[[str], None
     return progress
 
 
-def save(
-    path: Path,
-    model: Generator,
-    corpus: Corpus,
-    config: TextConfig,
-    record: Record,
-    nats: float,
-    about: dict[str, Any] | None = None,
-) -> None:
+def save(run: Run[TextConfig], model: Generator, corpus: Corpus, record: Record, nats: float) -> None:
     """Write the model file of a language model."""
+    config = run.config
     metrics = {
         "valid_nats": nats,
         UNITS[config.level]: measure(nats, config.level),
@@ -248,8 +238,8 @@ def save(
         "cpu_seconds": round(record.cpu, 1),
         "parameters": sum(p.numel() for p in model.parameters()),
     }
-    facts = {"vocabulary": corpus.vocab.to_json(), "config": asdict(config), "metrics": metrics, **(about or {})}
-    store.save_model(path, model, facts, config.precision)
+    facts = {"vocabulary": corpus.vocab.to_json(), "config": asdict(config), "metrics": metrics, **run.about()}
+    store.save_model(run.model_file, model, facts, config.precision)
 
 
 def show(events: Iterable[Record | Validation], level: str, console: Console) -> float:
