@@ -84,6 +84,12 @@ ODD: dict[str, tuple[list[str], str, dict[str, tuple[str, ...]]]] = {
     "norm of x in both phases": (["a = norm(W @ x)", "n = tanh(U @ h + a)", "State(h=n), V @ (a * n)"], "", SQUARE),
     "product on a bare parameter": (["State(h=tanh(U @ h + W @ x + A @ b))"], "", {"b": ("hidden",)}),
     "stack of parameters": (["State(h=tanh(U @ h + W @ (x, b) * (A @ (b, b))))"], "", {"b": ("hidden",)}),
+    # two adjoints for one operand, of which one is read twice: found by the random cells
+    "stack of twins of parameters": (
+        ["f = sigmoid(A @ (b, b))", "State(h=f * h + (1 - f) * sigmoid(V @ b + h)), tanh(x)"],
+        "",
+        {"b": ("wide",), "V": ("hidden", "wide")},
+    ),
     "same matrix at two depths in x": (
         ["p = W @ x", "State(h=tanh(h + V @ (V @ (p, p), A @ x)))"],
         "",

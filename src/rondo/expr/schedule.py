@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -169,15 +170,15 @@ class Scheduler:
         return self.place[node] if node in self.operands else self._natural(node)
 
     def _emissions(self, outers: list[Outer]) -> dict[Expr, frozenset[object]]:
-        """Adjoints that leave the loop for whole-sequence products, with the set of their consumers."""
-        users: dict[Expr, set[object]] = {}
-        for o in outers:
-            users.setdefault(self.new[o.left], set()).add(("outer", o.right))
+        """Adjoints that leave the loop for whole-sequence products, with the set of their consumers. A second use by the
+        same consumer counts as another: it reads the adjoint in a run of its own, so this must lie apart."""
+        uses: list[tuple[Expr, object]] = [(self.new[o.left], ("outer", o.right)) for o in outers]
         if self.prefix == "b":
-            for node in self._walk(self.roots):
-                if node.op == "product":
-                    for a in node.args:
-                        users.setdefault(a, set()).add(node)
+            products = [node for node in self._walk(self.roots) if node.op == "product"]
+            uses += [(a, node) for node in products for a in node.args]
+        users: dict[Expr, set[object]] = {}
+        for (node, consumer), times in Counter(uses).items():
+            users.setdefault(node, set()).update([consumer, *((consumer, k) for k in range(1, times))])
         self.early: set[Expr] = set()
         for node, consumers in users.items():
             early = any(isinstance(c, Expr) and self.place[c][0] != POST for c in consumers)

@@ -157,7 +157,7 @@ class Layout:
         attr: Any = group.slots[0].attr
         terms = [(home_key(self.plan, d), block) for d, (block, _) in zip(group.operands, attr, strict=True)]
         found = []
-        for run in contiguous(terms):
+        for run in self._runs(terms):
             slots = [(block, self.slot_size(key)) for key, block in run]
             k = sum(self.padded[z] for _, z in slots)
             packing = Packing(True, slots, k, self.blocks(stage.size), self.tile(stage), self.sizes[stage.size])
@@ -173,7 +173,7 @@ class Layout:
         items: list[WeightItem] = []
         seen: set[Block] = set()
         for right, (node, terms) in by_right.items():
-            for run in contiguous(terms):
+            for run in self._runs(terms):
                 slots = [(block, self.slot_size(key)) for key, block in run]
                 m = sum(self.padded[z] for _, z in slots)
                 for again in sorted({b in seen for b, _ in slots}):  # a second use adds, in a pass of its own
@@ -181,6 +181,15 @@ class Layout:
                     items.append(WeightItem(run[0][0], right, m, self.length(node), own, again))  # type: ignore[arg-type]
                 seen |= {b for b, _ in slots}
         return items
+
+    def _runs(self, terms: list[tuple[Key, Block]]) -> list[list[tuple[Key, Block]]]:
+        """Runs that the runtime can read: slots of a group lie interleaved, so a run holds all of them."""
+        runs = contiguous(terms)
+        for run in runs:
+            (kind, name, *place), _ = run[0]
+            if kind == "buf" and len(run) != len(self.buffers[str(name)].groups[int(place[0])]):  # type: ignore[call-overload]
+                raise AssertionError(f"{self.plan.graph.name}: {name} is read in part, which the schedule must prevent")
+        return runs
 
     def columns(self, slots: list[tuple[Block, str] | None], offsets: dict[str, int]) -> Any:
         """The matrices behind slots as C words; `offsets` numbers the parameters; an absent slot has no rows."""
