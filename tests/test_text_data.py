@@ -12,9 +12,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rondo.data import DOCUMENTS
 from rondo.data.batch import IGNORED, Batch
 from rondo.data.text import (
-    DOCUMENTS,
     DataError,
     Numbered,
     Streams,

@@ -36,6 +36,13 @@ class Batch:
     advance: int | None = None
     fresh: bool = True
 
+    @property
+    def labels(self) -> Tensor:
+        """What is to be learned. Raises ValueError where the batch does not say."""
+        if self.y is None:
+            raise ValueError("the batch has no targets y: a loss needs batch.y, what is to be learned")
+        return self.y
+
     def to(self, *args: Any, **kwargs: Any) -> Batch:
         """As `Tensor.to`, of every tensor."""
         return self._map(lambda _, v: v.to(*args, **kwargs))

@@ -22,8 +22,6 @@ from torch import Tensor
 from rondo.data.batch import IGNORED, Batch
 from rondo.data.vocab import Ints, Vocab
 
-DOCUMENTS = ("none", "file", "line")
-
 
 class DataError(ValueError):
     """Data that cannot be used; the message names the file and says what to do."""

@@ -13,16 +13,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rondo.data import LEVELS
 from rondo.expr.graph import nearest
 
 Ints = NDArray[np.int64]
 UNKNOWN = "\ufffd"  # Unicode's own sign for "a character that cannot be shown"
 UNKNOWN_WORD = "<unk>"  # as in the Penn Treebank of Mikolov
 CODE_POINTS = 0x110000
-LEVELS = ("character", "word", "subword")
 
 
-class Characters:
+class Symbols:
+    """What all three are: symbols in the order of their numbers. Compared by value, never a key."""
+
+    symbols: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self.symbols == other.symbols
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Characters(Symbols):
     """Characters numbered by falling frequency. `symbols[0]` is the unknown symbol.
 
     Two texts with the same counts give the same numbers: equal frequencies are ordered by code point.
@@ -53,14 +67,6 @@ class Characters:
         kept = order[: np.count_nonzero(counts >= max(least, 1))]
         return cls([UNKNOWN, *map(chr, kept[: limit - 1] if limit else kept)])
 
-    def __len__(self) -> int:
-        return len(self.symbols)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Characters) and self.symbols == other.symbols
-
-    __hash__ = None  # type: ignore[assignment]  # compared by value, never a key
-
     def encode(self, text: str) -> Ints:
         """The number of every character, 0 for one that is not in the vocabulary."""
         return self._table[_code_points(text)].astype(np.int64)
@@ -73,7 +79,7 @@ class Characters:
         return {"level": self.level, "symbols": list(self.symbols)}
 
 
-class Words:
+class Words(Symbols):
     """What stands between white space, numbered by falling frequency; the end of a line is a word of its own.
 
     `symbols[0]` is the unknown word, which the text itself may hold. Equal frequencies are ordered as text.
@@ -100,14 +106,6 @@ class Words:
         order = sorted((w for w, n in counts.items() if n >= max(least, 1)), key=lambda w: (-counts[w], w))
         return cls([UNKNOWN_WORD, *(order[: limit - 1] if limit else order)])
 
-    def __len__(self) -> int:
-        return len(self.symbols)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Words) and self.symbols == other.symbols
-
-    __hash__ = None  # type: ignore[assignment]
-
     def encode(self, text: str) -> Ints:
         """The number of every word and line end, 0 for one that is not in the vocabulary."""
         return np.array([self._numbers.get(w, 0) for w in split_words(text)], dtype=np.int64)
@@ -121,7 +119,7 @@ class Words:
         return {"level": self.level, "symbols": list(self.symbols)}
 
 
-class Subwords:
+class Subwords(Symbols):
     """Byte-pair pieces of words, learned from the text (Sennrich et al. 2016, arXiv:1508.07909, sec. 3.2): nothing is
     unknown, since every byte is a piece. The tokenizers package does the work; its JSON is the vocabulary, of which
     pieces and merges are read and nothing else: what it may hold besides (patterns, normalisers) could do harm."""
@@ -151,14 +149,6 @@ class Subwords:
         )
         tokenizer.train_from_iterator((line for text in texts for line in text.splitlines(keepends=True)), trainer)
         return cls(tokenizer.to_str())
-
-    def __len__(self) -> int:
-        return len(self.symbols)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Subwords) and self.symbols == other.symbols
-
-    __hash__ = None  # type: ignore[assignment]
 
     def encode(self, text: str) -> Ints:
         """The number of every piece."""

@@ -170,8 +170,10 @@ class Scheduler:
         return self.place[node] if node in self.operands else self._natural(node)
 
     def _emissions(self, outers: list[Outer]) -> dict[Expr, frozenset[object]]:
-        """Adjoints that leave the loop for whole-sequence products, with the set of their consumers. A second use by the
-        same consumer counts as another: it reads the adjoint in a run of its own, so this must lie apart."""
+        """Adjoints that leave the loop for whole-sequence products, with the set of their consumers.
+
+        A second use by the same consumer counts as another: it reads a run of its own, so the adjoint must lie apart.
+        """
         uses: list[tuple[Expr, object]] = [(self.new[o.left], ("outer", o.right)) for o in outers]
         if self.prefix == "b":
             products = [node for node in self._walk(self.roots) if node.op == "product"]

@@ -74,7 +74,7 @@ class Classifier(nn.Module):
     def loss(self, batch: Batch, state: States | None = None) -> Loss:
         """The loss of batch.y: [B] classes, or [B, classes] for the other heads; IGNORED rows do not count. `count` is
         rows. A classifier carries no state."""
-        total, count = self.head.loss(self.features(batch.x, batch.lengths, batch.resets), labels(batch))
+        total, count = self.head.loss(self.features(batch.x, batch.lengths, batch.resets), batch.labels)
         return Loss(total, total.detach(), count)
 
     @torch.no_grad()
@@ -105,10 +105,3 @@ def as_probabilities(head: Softmax | Sigmoid | Linear, scores: Tensor) -> Tensor
     if isinstance(head, Softmax):
         return scores.softmax(-1)
     return scores.sigmoid() if isinstance(head, Sigmoid) else scores
-
-
-def labels(batch: Batch) -> Tensor:
-    """What is to be learned; raises ValueError where the batch does not say."""
-    if batch.y is None:
-        raise ValueError("a loss needs batch.y, what is to be learned")
-    return batch.y

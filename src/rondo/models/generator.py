@@ -100,7 +100,7 @@ class Generator(nn.Module):
         """Cross-entropy in nats of the symbols batch.y [B, T] that follow batch.x [B, T]."""
         y, state = self.rnn(self.inputs(batch.x, batch.condition), state, batch.lengths, batch.resets)
         h = self.sites.on("output", y) if self.training else y
-        total, count = self.head.loss(h, targets(batch))
+        total, count = self.head.loss(h, batch.labels)
         nats = total.detach()
         if self.training and self.activation:
             total = total + self.activation * count * h.square().mean()
@@ -112,7 +112,7 @@ class Generator(nn.Module):
     def nats(self, batch: Batch, state: States | None = None) -> tuple[Tensor, States]:
         """The loss of every symbol [B, T], 0 where the target is IGNORED, and the state after."""
         y, state = self.rnn(self.inputs(batch.x, batch.condition), state, batch.lengths, batch.resets)
-        return self.head.nats(y, targets(batch)), state
+        return self.head.nats(y, batch.labels), state
 
     def predictor(self, condition: Tensor | None = None) -> GeneratorPredictor:
         """A predictor for `rondo.search`; `condition` [N, n] or [N, T, n] for its rows."""
@@ -157,10 +157,3 @@ class GeneratorPredictor:
             return dataclasses.replace(state, condition=v)
         stepper = self.model.rnn.stepper(state.stepper.state.rows(index))
         return Position(stepper, len(index), v, state.step)
-
-
-def targets(batch: Batch) -> Tensor:
-    """What is to be learned. Raises ValueError where the batch holds nothing."""
-    if batch.y is None:
-        raise ValueError("the batch has no targets y")
-    return batch.y

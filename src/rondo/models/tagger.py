@@ -19,7 +19,7 @@ from rondo.data.batch import IGNORED, Batch
 from rondo.expr.graph import nearest
 from rondo.inputs import without_padding
 from rondo.models.body import Body, arguments
-from rondo.models.classifier import as_probabilities, labels, output_layer
+from rondo.models.classifier import as_probabilities, output_layer
 from rondo.models.crf import CRF
 from rondo.models.ctc import ctc_loss
 from rondo.models.loss import Loss
@@ -99,7 +99,7 @@ class Tagger(nn.Module):
         need whole sequences, and a backward direction their end: there the state is None.
         """
         h, after = self.body(batch.x, batch.lengths, state, batch.resets)
-        y = labels(batch)
+        y = batch.labels
         if self.kind == "ctc":
             targets = (y != IGNORED).sum(1) if batch.targets is None else batch.targets
             total, count = ctc_loss(self.head.scores(h), y, batch.lengths, targets).sum(), int(targets.sum())

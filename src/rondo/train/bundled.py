@@ -25,7 +25,7 @@ from rondo.train import configs
 from rondo.train.config import TextConfig
 from rondo.train.language import LanguageModel, load_language_model
 from rondo.train.run import Run
-from rondo.train.text import Corpus, train
+from rondo.train.text import Corpus, train_corpus
 
 SEED = 1
 TATOEBA = "Tatoeba (tatoeba.org, www.manythings.org/anki), CC BY 2.0 France"
@@ -75,9 +75,10 @@ def make(name: str, data: Path, out: Path, console: Console | None = None, **set
         random.Random(SEED).shuffle(documents)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("".join(f"{d}\n" for d in documents), encoding="utf-8")
-    run = train([files["train"]], config, out, console, [files["valid"]], about=FACTS[name])
+    parts = {part: [file] for part, file in files.items()}
+    corpus = Corpus.read(parts, config)
+    run = train_corpus(corpus, Run.create(out, config, parts, FACTS[name]), console)
     if name == "english":
-        corpus = Corpus.read(run.data(), config)
         found = noun_ranks(load_language_model(run.folder), corpus.baseline)
         write_aside(out / "noun-pairs.json", (json.dumps(found, indent=1) + "\n").encode())
     return run

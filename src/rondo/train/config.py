@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from rondo.data import DOCUMENTS, LEVELS
 from rondo.expr.graph import nearest
 
 OPTIMISERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("cosine", "constant")
-LEVELS = ("character", "word", "subword")
-DOCUMENTS = ("none", "file", "line")
 LARGEST = 1 << 16  # units of a layer: more is a slip
 
 

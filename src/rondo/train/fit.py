@@ -93,34 +93,28 @@ def fit(model: Model, batches: Iterable[Batch], config: Config, progress: Progre
     Raises TrainingError where loss or gradient are not finite; the weights are then those of the step before.
     """
     progress = progress or start(model, config)
-    clock = Clock(progress)
     if share_done(config, progress) >= 1:
         return
     for batch in batches:
-        record = train_step(model, batch, config, progress, clock)
+        record = train_step(model, batch, config, progress)
         yield record
         if record.done >= 1:
             return
 
 
-class Clock:
-    """Wall and processor time of the steps alone: what happens between two records does not count."""
-
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
-
-    @contextlib.contextmanager
-    def running(self) -> Iterator[None]:
-        wall, cpu = time.monotonic(), time.process_time()
-        yield
-        self.progress.seconds += time.monotonic() - wall
-        self.progress.cpu += time.process_time() - cpu
+@contextlib.contextmanager
+def timed(progress: Progress) -> Iterator[None]:
+    """Adds the wall and processor time of a step; what happens between two records does not count."""
+    wall, cpu = time.monotonic(), time.process_time()
+    yield
+    progress.seconds += time.monotonic() - wall
+    progress.cpu += time.process_time() - cpu
 
 
-def train_step(model: Model, batch: Batch, config: Config, progress: Progress, clock: Clock) -> Record:
+def train_step(model: Model, batch: Batch, config: Config, progress: Progress) -> Record:
     """One window: gradients, clipping, one step of the optimiser."""
     before = progress.seconds
-    with clock.running():
+    with timed(progress):
         lr = learning_rate(config, progress) * window_share(batch, config)
         for g in progress.optimiser.param_groups:
             g["lr"] = lr
@@ -168,29 +162,25 @@ def _backward(model: Model, batch: Batch, state: States | None, reach: int) -> t
     """One walk over the window. Where the reach is shorter it is walked in pieces of `reach` symbols, and the state
     passes from piece to piece but the gradient does not; where it is longer, the window holds what came before it, and
     the state for the next one is taken on the way."""
-    width = batch.x.shape[1]
-    if batch.advance is not None:  # a gradient flows through the cut, and the state there is kept
-        cut = batch.advance
-        if cut == 0:
-            loss = model.loss(batch, state)
-            _run_back(loss.total)
-            return float(loss.nats), loss.count, state
+    width, cut = batch.x.shape[1], batch.advance
+    if cut:  # a gradient flows through the cut, and the state there is kept
         head = model.loss(batch.steps(0, cut), state)
         tail = model.loss(batch.steps(cut, width), head.state)
         _run_back(head.total + tail.total)
-        kept = head.state.detach() if head.state else None
-        return float(head.nats) + float(tail.nats), head.count + tail.count, kept
-    if not 0 < reach < width or batch.lengths is not None:  # whole sequences are never cut
-        loss = model.loss(batch, state)
+        return float(head.nats) + float(tail.nats), head.count + tail.count, _detached(head.state)
+    pieces = [batch]
+    if cut is None and 0 < reach < width and batch.lengths is None:  # whole sequences are never cut
+        pieces = [batch.steps(first, min(first + reach, width)) for first in range(0, width, reach)]
+    nats, count, after = 0.0, 0, state
+    for piece in pieces:
+        loss = model.loss(piece, after)
         _run_back(loss.total)
-        return float(loss.nats), loss.count, loss.state.detach() if loss.state else None
-    nats, count = 0.0, 0
-    for first in range(0, width, reach):
-        loss = model.loss(batch.steps(first, min(first + reach, width)), state)
-        _run_back(loss.total)
-        state = loss.state.detach() if loss.state else None
-        nats, count = nats + float(loss.nats), count + loss.count
-    return nats, count, state
+        nats, count, after = nats + float(loss.nats), count + loss.count, _detached(loss.state)
+    return nats, count, state if cut == 0 else after
+
+
+def _detached(state: States | None) -> States | None:
+    return state.detach() if state else None
 
 
 def _run_back(total: Tensor) -> None:

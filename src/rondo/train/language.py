@@ -12,13 +12,15 @@ import torch
 from torch import Tensor
 
 from rondo import bundled
+from rondo.data import DOCUMENTS
 from rondo.data.batch import Batch
-from rondo.data.text import DOCUMENTS, DataError, Numbered, held_out
+from rondo.data.text import DataError, Numbered, held_out
 from rondo.data.vocab import UNKNOWN, Vocab
 from rondo.data.vocab import from_json as vocab_from_json
 from rondo.files import FileError
 from rondo.models.generator import Generator
 from rondo.models.store import load_model
+from rondo.search.predictor import as_prime, read
 from rondo.search.sample import stream
 from rondo.train.fit import mean_loss
 
@@ -106,9 +108,7 @@ class LanguageModel:
         """
         numbers = self.vocab.encode(self.vocab.separator + prime.rstrip()).tolist()
         predictor = self.model.predictor()
-        state, scores = predictor.start(1), torch.zeros(1, 1)
-        for number in numbers:
-            scores, state = predictor.step(torch.tensor([number]), state)
+        scores, state = read(predictor, as_prime(numbers))
         if self.vocab.level != "subword":
             best = scores[0].exp().topk(min(count, len(self.vocab)))
             return [(self.vocab.decode([int(n)]), float(p)) for n, p in zip(best.indices, best.values, strict=True)]
