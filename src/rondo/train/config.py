@@ -112,9 +112,9 @@ class TextConfig(Config):
     dropout: float = 0.0  # dropout between layers
     output_dropout: float = 0.0  # dropout on the last layer's output
     recurrent_dropout: float = 0.0  # dropout on the carried state, where it enters a product
-    weight_dropout: float = 0.0  # dropout on the recurrent matrices, one draw a window
+    weight_dropout: float = 0.0  # dropout on the recurrent matrices, one draw a window (with a longer reach: two)
     zoneout: float = 0.0  # how often a state keeps its old value
-    locked: bool = True  # a dropout mask is the same at every step of a window
+    locked: bool = True  # a dropout mask is the same at every step of a window (a longer reach has two parts)
     clip_step: float = 0.0  # largest size of each number of dL/dh at every time step; 0: no clipping
     activation: float = 0.0  # penalty on the squares of the last layer's output (AR)
     slowness: float = 0.0  # penalty on the squares of its changes from step to step (TAR)
