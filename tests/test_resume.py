@@ -25,8 +25,9 @@ from torch import Tensor
 import workers
 from rondo.files import FileError, load_tensors
 from rondo.train.config import TextConfig
+from rondo.train.loop import Validation
 from rondo.train.run import Run
-from rondo.train.text import Corpus, Validation, resume, train, training
+from rondo.train.text import Corpus, resume, train, training
 
 from shown import shown
 
@@ -492,7 +493,7 @@ def test_a_full_disk_on_the_command_line(
 def test_the_best_model_stays(half: Run[TextConfig], monkeypatch: pytest.MonkeyPatch) -> None:
     """A resumed run remembers its best validation: a worse one later does not take the model's place."""
     results = iter([1.0, 2.0])
-    monkeypatch.setattr("rondo.train.text.mean_loss", lambda *_: next(results))
+    monkeypatch.setattr("rondo.train.loop.mean_loss", lambda *_: next(results))
     corpus = Corpus.read(half.data(), half.config)
     for event in training(half, corpus, go_on=True):
         if event.step == 10:  # after the validation of step 8 and the checkpoint of step 9

@@ -43,9 +43,10 @@ from rondo.train.fit import (
     window_share,
 )
 from rondo.train.language import LanguageModel, load_language_model
+from rondo.train.loop import Validation
 from rondo.train.quickstart import parses, quickstart, sampled_lines, stdlib_files, tokenises
 from rondo.train.run import Run
-from rondo.train.text import Corpus, Validation, train, training
+from rondo.train.text import Corpus, train, training
 
 from shown import shown
 
