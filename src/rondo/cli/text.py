@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
-import itertools
 import json
-import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from rondo.cli.app import app
-from rondo.train.config import Config, TextConfig
+from rondo.cli.settings import next_free, takes_settings
+from rondo.train.config import TextConfig
 
 train = typer.Typer(help="Train a model, or go on with a training.", invoke_without_command=True)
 app.add_typer(train, name="train")
@@ -31,42 +28,25 @@ def train_resume(
 ) -> None:
     """Train a model; --resume RUN goes on with a run that was stopped, to the same end."""
     if context.invoked_subcommand is None and resume is not None:
-        from rondo.train import text
-
-        text.resume(resume)
+        _resume(resume)
     elif context.invoked_subcommand is None:
         print(context.get_help())
     elif resume is not None:
         raise typer.BadParameter("a run is resumed with the settings it has: give --resume RUN alone")
 
 
-def _settings(kind: type[Config]) -> Iterator[inspect.Parameter]:
-    """An option for each setting of a training; the comment beside the setting is its help."""
-    source = "".join(inspect.getsource(c) for c in kind.__mro__ if dataclasses.is_dataclass(c))
-    for field in dataclasses.fields(kind):
-        found = re.search(rf"^    {field.name}: .*?# (.*)$", source, re.M)
-        comment = f"{found[1] if found else ''} [{field.default}]"
-        flag = field.name.replace("_", "-")
-        names = f"--{flag}/--no-{flag}" if isinstance(field.default, bool) else f"--{flag}"
-        option = typer.Option(names, help=comment, show_default=False)
-        kinds: Any = type(field.default) | None
-        yield inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kinds, option]
-        )
+def _resume(folder: Path) -> None:
+    """Go on with a run of whatever task its settings name."""
+    from rondo.train.run import task_of
 
-
-def takes_settings(kind: type[Config]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """The command with a configuration's settings in place of its **settings: there is no second list of options."""
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        signature = inspect.signature(command, eval_str=True)
-        own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-        parameters = [*own, *_settings(kind)]
-        command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-        command.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
-        return command
-
-    return decorate
+    task = task_of(folder)
+    if task == "poetry":
+        from rondo.tasks.poetry.train import resume
+    elif task == "couplet":
+        from rondo.tasks.couplet.train import resume
+    else:
+        from rondo.train.text import resume
+    resume(folder)
 
 
 @train.command("text")
@@ -83,7 +63,7 @@ def train_text(
     """Train a language model on text files; without files, on the source of Python's standard library."""
     from rondo.train import configs, quickstart, text
 
-    folder = out or _next_free("runs/text")
+    folder = out or next_free("runs/text")
     path = configs.find(config) if config else None
     if files:
         text.train(files, TextConfig.load(path, **settings), folder, valid=valid or ())
@@ -91,11 +71,6 @@ def train_text(
         base = TextConfig.load(path) if path else quickstart.CONFIG
         given = {name: value for name, value in settings.items() if value is not None}
         quickstart.quickstart(folder, TextConfig.of(dataclasses.asdict(base) | given))
-
-
-def _next_free(start: str) -> Path:
-    """runs/text-1, runs/text-2, ...: the first that does not exist."""
-    return next(p for p in (Path(f"{start}-{k}") for k in itertools.count(1)) if not p.exists())
 
 
 @train.command("bundled")
@@ -109,7 +84,7 @@ def train_bundled(
     """Train a bundled language model again, with its shipped configuration."""
     from rondo.train import bundled
 
-    bundled.make(name, data, out or _next_free(f"runs/{name}"), **settings)
+    bundled.make(name, data, out or next_free(f"runs/{name}"), **settings)
 
 
 @app.command()
@@ -141,14 +116,33 @@ def neighbours(
 @app.command()
 def evaluate(
     run: RunName,
-    data: Annotated[Path, typer.Option(metavar="FILE", help="text as the model was trained on")],
-    rows: Annotated[int, typer.Option(min=1, help="rows side by side: faster; 1: exact")] = 1,
+    data: Annotated[Path, typer.Option(metavar="FILE", help="text, poems or couplets, as the model was trained on")],
+    rows: Annotated[int, typer.Option(min=1, help="language model: rows side by side: faster; 1: exact")] = 1,
+    count: Annotated[int, typer.Option(min=0, help="poems, couplets: how many are written and judged")] = 200,
 ) -> None:
-    """Measure a language model on a text; prints JSON."""
+    """Measure a model on a file of its task's format (a language model: any text); prints JSON."""
+    print(json.dumps(_evaluated(run, data, rows, count), indent=1, ensure_ascii=False))
+
+
+def _evaluated(run: Path, data: Path, rows: int, count: int) -> dict[str, Any]:
+    from rondo import bundled
+    from rondo.files import read_tensors
+
+    path = bundled.find(run)
+    path = path / "model.safetensors" if path.is_dir() else path
+    task = read_tensors(path)[2].get("task", "text")
+    if task == "poetry":
+        from rondo.tasks.poetry.evaluate import evaluate as poetry
+
+        return poetry(path, data, count)
+    if task == "couplet":
+        from rondo.tasks.couplet.evaluate import evaluate as couplet
+
+        return couplet(path, data, count)
     from rondo.data.text import read_text
     from rondo.train.language import load_language_model
 
-    print(json.dumps(load_language_model(run).evaluate(read_text(data), rows), indent=1))
+    return load_language_model(path).evaluate(read_text(data), rows)
 
 
 @app.command()

@@ -2,7 +2,8 @@
 
     e<t> = [E[x<t>], v<t>],    h<t> = RNN(e<t>, h<t-1>),    p(x<t+1>) = softmax(W h<t> + b)
 
-v<t> is a condition: the same vector at every step, or one for each. Without an embedding e<t> is one-hot.
+v<t> is a condition: the same vector at every step, or one for each, or classes and symbols for each step that are
+learned as vectors. Without an embedding e<t> is one-hot.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from rondo.cell import Cell
 from rondo.data.batch import Batch
 from rondo.models.body import arguments
+from rondo.models.conditions import Conditions
 from rondo.models.head import Softmax
 from rondo.models.loss import Loss
 from rondo.rnn import RNN
@@ -35,6 +37,8 @@ class Generator(nn.Module):
                      widths differ, a learned map stands between
     smoothing        label smoothing
     condition        width of the condition v, 0 for none; needs an embedding
+    tables, groups   sizes of the classes and symbol groups of `rondo.models.conditions.Conditions`, where conditions
+                     are given as whole numbers; without them they are given as vectors
     embed_dropout    whole symbols dropped from the embedding, the same ones at every step of a call
     activation       penalty on the squares of the last layer's dropped output, and
     slowness         on the squares of its change from step to step, each times its mean (Merity et al. 2018,
@@ -53,6 +57,8 @@ class Generator(nn.Module):
         tied: bool = False,
         smoothing: float = 0.0,
         condition: int = 0,
+        tables: Sequence[int] = (),
+        groups: Sequence[int] = (),
         embed_dropout: float = 0.0,
         output_dropout: float = 0.0,
         locked: bool | Collection[str] = False,
@@ -67,9 +73,12 @@ class Generator(nn.Module):
             raise ValueError("embed_dropout lies in [0, 1), activation and slowness are 0 or more")
         if (tied or condition) and not embed:
             raise ValueError("tied weights and conditions need an embedding: give its width as embed")
+        if (tables or groups) and not condition:
+            raise ValueError("conditions as whole numbers need a width: give it as condition")
         self.embedding = nn.Embedding(symbols, embed) if embed else None
         if tied and self.embedding is not None:  # as an output layer it starts as one does
             nn.init.uniform_(self.embedding.weight, -(embed**-0.5), embed**-0.5)
+        self.conditions = Conditions(condition, tables, groups, embed) if tables or groups else None
         width = embed + condition if embed else symbols
         # the layer inserts its projection only before a cell that needs input = hidden
         self.rnn = RNN(cell, width, hidden, layers, project=True, locked=locked, **options)
@@ -87,6 +96,8 @@ class Generator(nn.Module):
             keep = draw(1 - self.embed_dropout, (self.embedding.num_embeddings, 1, 1), True, x.device)
             e = torch.where(keep[x], e / (1 - self.embed_dropout), 0.0)
         if condition is not None:
+            if self.conditions is not None:
+                condition = self.conditions(condition, self.embedding)
             v = condition.unsqueeze(1).expand(-1, x.shape[1], -1) if condition.dim() == 2 else condition
             e = torch.cat([e, v.to(e.dtype)], 2)
         return e

@@ -7,7 +7,7 @@ import json
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from rondo.data import DOCUMENTS, LEVELS
 from rondo.expr.graph import nearest
@@ -24,6 +24,8 @@ class ConfigError(ValueError):
 @dataclass(frozen=True)
 class Config:
     """Settings of a training, whatever is trained. A file gives them first, then the command's flags."""
+
+    task: ClassVar[str] = ""  # what a run with these settings trains
 
     batch: int = 32  # rows of a batch: for streams, that many parts of the text are read side by side
     window: int = 64  # k1: symbols per row and step, the state carried from window to window; 0: whole documents
@@ -71,6 +73,9 @@ class Config:
     @classmethod
     def of(cls, values: dict[str, Any]) -> Self:
         """A configuration from plain values; an unknown name is an error that gives the nearest one."""
+        task, values = values.get("task", cls.task), {k: v for k, v in values.items() if k != "task"}
+        if task != cls.task:
+            raise ConfigError(f"these are settings of the task {task!r}, not of {cls.task!r}")
         known = {f.name: type(f.default) for f in dataclasses.fields(cls)}
         for name in values:
             if name not in known:
@@ -89,12 +94,15 @@ class Config:
     def to_toml(self) -> str:
         """All settings, one a line: what `load` reads back."""
         # JSON's strings and numbers are TOML's too
-        return "".join(f"{k} = {json.dumps(v)}\n" for k, v in dataclasses.asdict(self).items())
+        values = {"task": self.task} if self.task else {}
+        return "".join(f"{k} = {json.dumps(v)}\n" for k, v in {**values, **dataclasses.asdict(self)}.items())
 
 
 @dataclass(frozen=True)
 class TextConfig(Config):
     """Settings of a language model and its training."""
+
+    task: ClassVar[str] = "text"
 
     level: str = "character"  # what a symbol is: character, word (between white space) or subword (byte pairs)
     documents: str = "none"  # where the state starts anew: at each file, at each line, or nowhere

@@ -32,7 +32,7 @@ from rondo.kernels import build
 from rondo.models.store import fill
 from rondo.states import States
 from rondo.train import group
-from rondo.train.config import Config
+from rondo.train.config import Config, read_toml
 from rondo.train.fit import Progress, start
 
 C = TypeVar("C", bound=Config)
@@ -70,9 +70,7 @@ class Run(Generic[C]):
     @classmethod
     def open(cls, folder: Path, kind: type[C]) -> Run[C]:
         """The run in a folder."""
-        if not (folder / "config.toml").is_file():
-            raise FileError(f"{folder} is no run: it has no config.toml")
-        return cls(folder, kind.load(folder / "config.toml"))
+        return cls(folder, kind.of(_settings(folder)))
 
     @property
     def model_file(self) -> Path:
@@ -207,6 +205,17 @@ class Run(Generic[C]):
             if not group.rank():  # else the next checkpoint would take it for the one before
                 self.checkpoint.unlink(missing_ok=True)
             return *found, [f"{error}; the checkpoint before it is used"]
+
+
+def task_of(folder: Path) -> str:
+    """What the run in a folder trains: "text", "poetry" ..."""
+    return str(_settings(folder).get("task", "text"))
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    if not (folder / "config.toml").is_file():
+        raise FileError(f"{folder} is no run: it has no config.toml")
+    return read_toml(folder / "config.toml")
 
 
 def machine() -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Classical Chinese poems to order: form, tones, rhyme, acrostic, theme."""

@@ -1,0 +1,269 @@
+"""The poet: from a request to poems that keep it, with the proof.
+
+Many poems are drawn side by side, each to a plan, a rhyme group and images of its own; masks hold every rule while
+they are written. Those with a line out of an old poem are dropped, the rest ordered by
+
+    mean log p(char | brief)  +  THEME (mean log p(char | brief) - mean log p(char | form))  -  faults
+
+the second term, how much the theme and the demands explain, keeps the poem to its subject (maximum mutual
+information, Li et al. 2016, arXiv:1510.03055, eq. 9).
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from rondo import bundled
+from rondo.data.batch import Batch
+from rondo.data.vocab import Characters, from_json
+from rondo.files import FileError
+from rondo.models.generator import Generator
+from rondo.models.store import load_model
+from rondo.search.sample import sample
+from rondo.tasks.poetry.brief import STYLES, THEME, WORD, Brief, Ints, rhyme_class
+from rondo.tasks.poetry.masks import Alphabet, SlotMask
+from rondo.tasks.poetry.novelty import Known
+from rondo.tasks.poetry.plan import Choice, Demand, Plan, choices
+from rondo.tasks.poetry.request import Line, Mark, Poem, PoemRequest, PoemResponse
+from rondo.verse.books import book
+from rondo.verse.forms import FIXED, OPPOSITE, PING, SCHEMES, ZE, places, rhyme_sets
+
+SPREAD = {5: 64, 7: 56}  # poems drawn at once, by the length of a line
+TOP_P = 0.9
+WEIGHT = 0.4  # THEME above
+SHARED = 0.15  # nats off for a line that shares a run of five or more with old poems
+ATTEMPTS = 4
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A poem as it was drawn: symbols [lines, length], its plan and brief, its images, its scores."""
+
+    symbols: Ints
+    plan: Plan
+    brief: Brief
+    images: tuple[str, ...]
+    told: float = 0.0  # mean log-probability of a character, given the brief
+    bare: float = 0.0  # the same, given the form alone
+
+
+class Poet:
+    """A trained generator of poems, and what it may not copy."""
+
+    def __init__(self, model: Generator, vocab: Characters, known: Known | None) -> None:
+        self.model, self.vocab, self.known = model, vocab, known
+        self.begin = int(vocab.encode("\n")[0])
+
+    @classmethod
+    def load(cls, path: Path | str = "poetry") -> Poet:
+        """From a run folder, a model file, or the name of a bundled model. Raises FileError."""
+        path = bundled.find(path)
+        path = path / "model.safetensors" if path.is_dir() else path
+        model, about = load_model(path)
+        if not isinstance(model, Generator) or about.get("task") != "poetry":
+            raise FileError(f"{path} is no generator of poems")
+        vocab = from_json(about["vocabulary"])
+        if not isinstance(vocab, Characters):
+            raise FileError(f"{path} is no generator of poems: its vocabulary is not one of characters")
+        known = path.with_name(f"{path.stem}-known.safetensors")
+        return cls(model, vocab, Known.load(known) if known.exists() else None)
+
+    def write(self, request: PoemRequest) -> PoemResponse:
+        """The poems of a request. It never fails: what cannot be kept is relaxed, and named."""
+        demand, notes = _demand(request), _notes(request)
+        options = choices(demand)
+        alphabet = self.alphabet(demand)
+        kept: list[Draft] = []
+        for attempt in range(ATTEMPTS):
+            numbers = random.Random(f"{request.seed}/{attempt}")
+            drafts = self._drafts(request, demand, options, alphabet, numbers)
+            kept += [d for d in drafts if not self._copied(d, demand)] if attempt + 1 < ATTEMPTS else drafts
+            if len(kept) >= request.count:
+                break
+        best = _diverse(sorted(kept, key=lambda d: -self._score(d)), request.count)
+        return PoemResponse(poems=[self._proven(d, demand) for d in best], notes=notes)
+
+    def alphabet(self, demand: Demand) -> Alphabet:
+        """What may be written, by the demand's books."""
+        return _alphabet(self.vocab, demand.book.name, demand.sounds.name)
+
+    def _drafts(
+        self, request: PoemRequest, demand: Demand, options: list[Choice], alphabet: Alphabet, numbers: random.Random
+    ) -> list[Draft]:
+        """Poems drawn side by side, each to its own plan and images."""
+        rows = max(SPREAD[demand.length], 3 * request.count)
+        plans = [numbers.choice(options).draw(numbers) for _ in range(rows)]
+        symbols = np.array([[int(self.vocab.encode(c)[0]) if c else -1 for c in row] for row in demand.required])
+        briefs, images = [], []
+        for plan in plans:
+            brief, image = self._brief(request, demand, plan, symbols, numbers)
+            briefs.append(brief)
+            images.append(image)
+        told = torch.from_numpy(np.stack([b.columns() for b in briefs]))
+        mask = SlotMask(alphabet, plans, np.broadcast_to(symbols.reshape(-1), (rows, symbols.size)))
+        prime = torch.full((rows, 1), self.begin)
+        y = sample(
+            self.model.predictor(told),
+            prime,
+            symbols.size,
+            temperature=request.temperature,
+            top_p=TOP_P,
+            seed=numbers.getrandbits(62),
+            masks=[mask],
+        ).symbols[:, 0]
+        bare = torch.from_numpy(Brief(demand.lines, demand.length).columns()).expand(rows, -1, -1)
+        scores = [self._log_probability(y, c) for c in (told, bare)]
+        return [
+            Draft(y[n].numpy().reshape(symbols.shape), plans[n], briefs[n], images[n], *(float(s[n]) for s in scores))
+            for n in range(rows)
+        ]
+
+    def _brief(
+        self, request: PoemRequest, demand: Demand, plan: Plan, symbols: Ints, numbers: random.Random
+    ) -> tuple[Brief, tuple[str, ...]]:
+        """What the generator is told for a plan, and the image of each line."""
+        theme, images = self._images(request, demand, numbers)
+        rhymes = [rhyme_class(demand.book.name, r.group, r.tone) if r else 0 for r in plan.rhymes]
+        types = list(plan.pattern.types) if plan.pattern else []
+        ends = [r.tone if r else "" for r in plan.rhymes]
+        if plan.pattern:
+            ends = [FIXED[t][-1] for t in types]
+        words = np.zeros((demand.lines, WORD), np.int64)
+        for i, image in enumerate(images):
+            words[i, : len(image)] = self.vocab.encode(image)
+        style = STYLES.index(request.style)
+        brief = Brief(demand.lines, demand.length, types, ends, rhymes, np.maximum(symbols, 0), words, theme, style)
+        return brief, images
+
+    def _images(self, request: PoemRequest, demand: Demand, numbers: random.Random) -> tuple[Ints, tuple[str, ...]]:
+        known = [c for c in dict.fromkeys(request.theme) if self.vocab.encode(c)[0] > 0][:THEME]
+        theme = np.zeros(THEME, np.int64)
+        theme[: len(known)] = self.vocab.encode("".join(known))
+        return theme, ("",) * demand.lines
+
+    def _log_probability(self, y: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
+        """The mean log-probability of each row's characters."""
+        x = torch.cat([torch.full((len(y), 1), self.begin), y[:, :-1]], 1)
+        nats, _ = self.model.nats(Batch(x, y, condition=told))
+        return -nats.mean(1)
+
+    def _copied(self, draft: Draft, demand: Demand) -> bool:
+        """Whether a line that is not wholly given stands in a training poem."""
+        lines = self.texts(draft, demand)
+        return any(
+            self.known is not None and not all(demand.required[i]) and self.known.line(t) for i, t in enumerate(lines)
+        )
+
+    def texts(self, draft: Draft, demand: Demand) -> list[str]:
+        """The lines of a draft, what was given as it was given."""
+        return [
+            "".join(given or self.vocab.symbols[s] for s, given in zip(row, required, strict=True))
+            for row, required in zip(draft.symbols.tolist(), demand.required, strict=True)
+        ]
+
+    def _score(self, draft: Draft) -> float:
+        return draft.told + WEIGHT * (draft.told - draft.bare)
+
+    def _proven(self, draft: Draft, demand: Demand) -> Poem:
+        """A draft with its proof."""
+        plan, lines = draft.plan, self.texts(draft, demand)
+        proof = [self._proof(i, text, draft, demand) for i, text in enumerate(lines)]
+        groups = list(dict.fromkeys(demand.book.groups[r.group].name for r in plan.rhymes if r))
+        return Poem(
+            lines=lines,
+            relaxed=[vars(r) for r in plan.relaxed],
+            pattern=plan.pattern.name if plan.pattern else "",
+            book=demand.book.title,
+            group="、".join(groups),
+            log_probability=round(draft.told, 4),
+            novel=all(line.new for line in proof),
+            proof=proof,
+        )
+
+    def _proof(self, i: int, text: str, draft: Draft, demand: Demand) -> Line:
+        plan, strings = draft.plan, draft.plan.lines[i]
+        tones = [demand.sounds.tones(c) for c in text]
+        fitting = [
+            s for s in sorted(strings or ()) if all(not t or c == "?" or c in t for t, c in zip(tones, s, strict=True))
+        ]
+        kind = plan.pattern.types[i] if plan.pattern else ""
+        wanted = _wanted(kind, demand.length)
+        clash = {r.place - 1 for r in plan.relaxed if r.rule == "tone" and r.line == i + 1}
+        marks = [
+            Mark(
+                char=c,
+                tones="".join(t for t in (PING, ZE) if t in tones[p]),
+                wanted=wanted[p],
+                ok=p not in clash and (bool(fitting) or not kind),
+                given=bool(demand.required[i][p]),
+            )
+            for p, c in enumerate(text)
+        ]
+        reading = plan.rhymes[i]
+        rhymes = None if plan.sets[i] is None else reading is not None
+        group = demand.book.groups[reading.group].name if reading else ""
+        given = all(demand.required[i])
+        shared = self.known.longest(text) if self.known else 0
+        new = given or self.known is None or not self.known.line(text)
+        return Line(
+            text=text, type=kind, marks=marks, rhymes=rhymes, group=group, image=draft.images[i], shared=shared, new=new
+        )
+
+
+@functools.lru_cache(maxsize=8)
+def _alphabet_of(symbols: tuple[str, ...], rhymes: str, sounds: str) -> Alphabet:
+    vocab = Characters(symbols)
+    return Alphabet(vocab, book(rhymes), book(sounds), [0, int(vocab.encode("\n")[0])])
+
+
+def _alphabet(vocab: Characters, rhymes: str, sounds: str) -> Alphabet:
+    return _alphabet_of(vocab.symbols, rhymes, sounds)
+
+
+def _wanted(kind: str, length: int) -> list[str]:
+    """The tone that the pattern fixes at each place of a line, "" where it is free."""
+    if not kind:
+        return [""] * length
+    fixed = ["" if c == "中" else c for c in FIXED[kind]]
+    return fixed if length == 5 else ["", OPPOSITE[FIXED[kind][1]], *fixed]
+
+
+def _demand(request: PoemRequest) -> Demand:
+    """What a request asks to be kept."""
+    lines, length = request.shape
+    required = [[""] * length for _ in range(lines)]
+    if request.mask:
+        required = [["" if c == "_" else c for c in row] for row in request.rows()]
+    for i, place in enumerate(places(request.at, len(request.hide), length)):
+        required[i][place] = request.hide[i]
+    scheme = request.rhyme if request.rhyme in SCHEMES else "双句押韵"
+    open_ = (True,) if request.rhyme == "首句入韵" else (False, True)
+    sets = tuple(dict.fromkeys(rhyme_sets(scheme, lines, first) for first in open_))
+    return Demand(tuple(map(tuple, required)), sets, book(request.book), not request.free)
+
+
+def _notes(request: PoemRequest) -> list[str]:
+    """What is to be said about how a request was read."""
+    notes, keys = [], len(request.hide)
+    if keys > 1 and keys % 2 and not request.mask and request.shape[0] == keys + 1:
+        notes.append(
+            f"{keys}个字配成{keys + 1}句，最后一句不藏字 / {keys} characters, {keys + 1} lines: the last hides none"
+        )
+    return notes
+
+
+def _diverse(drafts: Sequence[Draft], count: int) -> list[Draft]:
+    """The best ones, none sharing half of its characters at the same places with a better one."""
+    kept: list[Draft] = []
+    for draft in drafts:
+        if all((draft.symbols == other.symbols).mean() < 0.5 for other in kept):
+            kept.append(draft)
+    kept += [d for d in drafts if not any(d is k for k in kept)]
+    return kept[:count]
