@@ -79,8 +79,8 @@ def _places(entries: Iterable[str], size: int) -> NDArray[np.int64]:
     points = np.array([list(map(ord, t)) + [0] * (width - len(t)) for t in texts], np.uint64)
     with np.errstate(over="ignore"):
         h = np.zeros(len(texts), np.uint64)
-        for column in points.T:
-            h = _mixed(h * np.uint64(0x9E3779B97F4A7C15) + column)
+        for column in points.T:  # 0 is no character: the padding of a shorter entry leaves its hash alone
+            h = np.where(column > 0, _mixed(h * np.uint64(0x9E3779B97F4A7C15) + column), h)
         first, second = h, _mixed(h ^ np.uint64(0xD6E8FEB86659FD93)) | np.uint64(1)
         k = np.arange(HASHES, dtype=np.uint64)
         return ((first[:, None] + k * second[:, None]) % np.uint64(size)).astype(np.int64)

@@ -126,15 +126,13 @@ def _lines(demand: Demand, pattern: Pattern | None) -> tuple[tuple[frozenset[str
     lines, relaxed = [], []
     for i, (required, strings) in enumerate(zip(demand.required, pattern.lines, strict=True)):
         tones = [demand.sounds.tones(c) if c else frozenset[str]() for c in required]
-        clashes = {s: [p for p, t in enumerate(tones) if t and s[p] not in t] for s in sorted(strings)}
-        least = min(map(len, clashes.values()))
-        best = {s: places for s, places in clashes.items() if len(places) == least}
-        lines.append(
-            frozenset("".join("?" if p in places else c for p, c in enumerate(s)) for s, places in best.items())
-        )
-        for p in next(iter(best.values())):
-            wanted = OPPOSITE[next(iter(tones[p]))]
-            relaxed.append(_tone(i, p, required[p], wanted))
+        clashes: dict[tuple[int, ...], list[str]] = {}
+        for s in sorted(strings):
+            clashes.setdefault(tuple(p for p, t in enumerate(tones) if t and s[p] not in t), []).append(s)
+        # the fewest places; of these, those that leave most strings
+        places = min(clashes, key=lambda places: (len(places), -len(clashes[places]), places))
+        lines.append(frozenset("".join("?" if p in places else c for p, c in enumerate(s)) for s in clashes[places]))
+        relaxed += [_tone(i, p, required[p], OPPOSITE[next(iter(tones[p]))]) for p in places]
     return tuple(lines), tuple(relaxed)
 
 
@@ -148,6 +146,7 @@ def _rhymes(
     for number in sorted({s for s in sets if s is not None}):
         given = {i: demand.required[i][-1] for i, s in enumerate(sets) if s == number and demand.required[i][-1]}
         own = {i: demand.book.rhyme_groups(c, tone) for i, c in given.items() if demand.book.readings(c)}
+        unlisted = [i for i in given if i not in own]
         candidates = {g for found in own.values() for g in found} or _usual(demand.book, tone)
         misses = {g: [i for i, found in own.items() if g not in found] for g in sorted(candidates)}
         least = min(map(len, misses.values()))
@@ -156,7 +155,7 @@ def _rhymes(
         groups[number] = tuple(g for g in kept for _ in range(len(demand.book.chars(g.group, tone)) if not own else 1))
         for reading in kept:
             wanted = demand.book.groups[reading.group].name
-            lines = misses[reading.group]
+            lines = sorted(misses[reading.group] + unlisted)  # none of the groups helps the latter
             broken[number, reading] = tuple(_rhyme(i, demand.length, given[i], wanted, demand.book) for i in lines)
     return groups, broken, cost
 

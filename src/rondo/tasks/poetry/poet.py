@@ -72,7 +72,7 @@ class Poet:
         vocab = from_json(about["vocabulary"])
         if not isinstance(vocab, Characters):
             raise FileError(f"{path} is no generator of poems: its vocabulary is not one of characters")
-        known = path.with_name(f"{path.stem}-known.safetensors")
+        known = path.with_suffix(".known")
         return cls(model, vocab, Known.load(known) if known.exists() else None)
 
     def write(self, request: PoemRequest) -> PoemResponse:

@@ -105,6 +105,8 @@ class PoemRequest(BaseModel):
             raise VerseError(f"只能藏汉字，这里有 {odd!r} / only Chinese characters can be hidden, found {odd!r}")
         if self.theme and not any(map(is_han, self.theme)):
             raise VerseError("主题请用汉字 / write the theme in Chinese characters")
+        if self.mask:
+            self.rows()
         return self
 
     @property

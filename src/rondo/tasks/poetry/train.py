@@ -18,6 +18,7 @@ from rondo.render.load import load_cell
 from rondo.tasks.poetry.brief import GROUPS, TABLES, Ints
 from rondo.tasks.poetry.config import PoetryConfig
 from rondo.tasks.poetry.data import BEGIN, Poem, Poems, Sounds, batches, plain, read_poems
+from rondo.tasks.poetry.novelty import Known
 from rondo.train import loop
 from rondo.train.config import ConfigError
 from rondo.train.loop import Job, show
@@ -55,12 +56,6 @@ class Splits:
         model = NGram(_stream(self.train), len(self.vocab), 3)
         symbols = _stream(self.valid)
         return float(-np.log(model.probabilities(symbols)[symbols != self.train.begin]).mean())
-
-    @classmethod
-    def load(cls, data: dict[str, list[Path]], config: PoetryConfig) -> Splits:
-        """From the files of each part."""
-        parts = {part: [poem for file in files for poem in read_poems(file)] for part, files in data.items()}
-        return cls.of(parts["train"], parts["valid"], config)
 
 
 def _stream(poems: Poems) -> Ints:
@@ -126,10 +121,12 @@ def resume(folder: Path, console: Console | None = None) -> Run[PoetryConfig]:
 
 def _trained(run: Run[PoetryConfig], console: Console | None, go_on: bool) -> Run[PoetryConfig]:
     console = console or Console(highlight=False)
-    splits = Splits.load(run.data(), run.config)
+    poems, held_out = ([p for file in run.data()[part] for p in read_poems(file)] for part in ("train", "valid"))
+    splits = Splits.of(poems, held_out, run.config)
     say = functools.partial(console.print, markup=False, soft_wrap=True)
     say(f"{len(splits.train):,} poems to train on, {len(splits.valid):,} held out, {len(splits.vocab):,} characters")
     say(f"3-gram: {math.exp(splits.floor):.1f} {UNIT} on the held-out poems")
     show(loop.training(run, job(run.config, splits), go_on, say), math.exp, UNIT, console)
+    Known.of([line for poem in poems for line in poem.lines]).save(run.model_file.with_suffix(".known"))
     say(f"written to {run.folder}")
     return run
