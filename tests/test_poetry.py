@@ -18,15 +18,16 @@ from hypothesis import strategies as st
 from rondo.data.text import DataError
 from rondo.data.vocab import Characters
 from rondo.tasks.poetry.brief import COLUMNS, RHYMES, Brief, rhyme_class
+from rondo.tasks.poetry.check import faults, satisfiable
 from rondo.tasks.poetry.config import PoetryConfig
-from rondo.tasks.poetry.data import Poem, Poems, Sounds, batches, line_types, plain, read_poems, required
+from rondo.tasks.poetry.data import Poem, Poems, Sounds, batches, line_types, one_pass, read_poems, required
 from rondo.tasks.poetry.novelty import GRAM, Known
-from rondo.tasks.poetry.plan import Demand, choices
-from rondo.tasks.poetry.poet import Poet
-from rondo.tasks.poetry.request import PoemRequest, poem_request
+from rondo.tasks.poetry.plan import choices
+from rondo.tasks.poetry.poet import Poet, demand_of
+from rondo.tasks.poetry.request import poem_request
 from rondo.tasks.poetry.train import Splits, build, resume, train
 from rondo.verse.books import VerseError, book
-from rondo.verse.forms import FORMS, LINES, PLACES, SCHEMES, patterns, places, rhyme_sets
+from rondo.verse.forms import FORMS, LINES, PLACES, SCHEMES
 
 # public-domain poems: 李白 早发白帝城, 王之涣 登鹳雀楼, 张继 枫桥夜泊, 杜甫 春望
 POEMS = [
@@ -72,57 +73,6 @@ def poet() -> Iterator[Poet]:
         yield Poet(build(config, len(vocab)).eval(), vocab, Known.of([line for p in POEMS for line in p.lines]))
 
 
-def broken(request: PoemRequest, lines: list[str], relaxed: list[dict]) -> list[str]:
-    """What a poem breaks, worked out from the request alone: every way to keep it is tried."""
-    n, length = request.shape
-    faults = []
-    if [len(line) for line in lines] != [length] * n:
-        return [f"shape {[len(line) for line in lines]}"]
-    off = {(r["rule"], r["line"], r["place"]) for r in relaxed}
-    for i, p in enumerate(places(request.at, len(request.hide), length)):
-        if lines[i][p] != request.hide[i]:
-            faults.append(f"{request.hide[i]} is not at {i}, {p}")
-    for i, row in enumerate(request.rows() if request.mask else []):
-        faults += [f"mask {i}, {p}" for p, c in enumerate(row) if c != "_" and lines[i][p] != c]
-    used = book(request.book)
-    sounds = book("pingshui") if used.name == "cilin" else used
-    scheme = request.rhyme if request.rhyme in SCHEMES else "双句押韵"
-    tone = "仄" if any(r["rule"] == "oblique rhyme" for r in relaxed) else "平"
-    ways = []
-    for first in (True,) if request.rhyme == "首句入韵" else (False, True):
-        sets = rhyme_sets(scheme, n, first)
-        found = []
-        for s in {s for s in sets if s is not None}:
-            ends = [used.rhyme_groups(lines[i][-1], tone) for i, k in enumerate(sets) if k == s]
-            ends = [
-                e
-                for i, e in zip([i for i, k in enumerate(sets) if k == s], ends, strict=True)
-                if ("rhyme", i + 1, length) not in off
-            ]
-            if ends and not frozenset.intersection(*map(frozenset, ends)):
-                found.append(f"set {s} does not rhyme: {[line[-1] for line in lines]}")
-        marks = [tone if s is not None else ("仄" if tone == "平" else "平") for s in sets]
-        if not request.free:
-            fits = []
-            for pattern in patterns(marks, length):
-                wrong = [
-                    i
-                    for i, line in enumerate(lines)
-                    if not any(
-                        all(
-                            ("tone", i + 1, p + 1) in off or not sounds.tones(c) or c_wanted in sounds.tones(c)
-                            for p, (c, c_wanted) in enumerate(zip(line, s, strict=True))
-                        )
-                        for s in pattern.lines[i]
-                    )
-                ]
-                fits.append(wrong)
-            if min(map(len, fits)):
-                found.append(f"no pattern: {fits}")
-        ways.append(found)
-    return faults + (min(ways, key=len) if ways else [])
-
-
 FORM = st.sampled_from([*FORMS, "五言", "七言"])
 KEYS = st.text(st.sampled_from("我爱北京空天大学春花秋月一十白国龘"), max_size=8)
 
@@ -138,7 +88,7 @@ def test_every_rule_is_kept_or_named(
 ) -> None:
     request = poem_request(form=form, hide=hide, at=at, rhyme=rhyme, book=used, free=free, seed=seed)
     for poem in poet.write(request).poems:
-        assert broken(request, poem.lines, poem.relaxed) == []
+        assert faults(request, poem) == []
         assert "".join(m.char for line in poem.proof for m in line.marks) == "".join(poem.lines)
 
 
@@ -149,41 +99,32 @@ def test_every_rule_is_kept_or_named(
 def test_any_mask_is_kept(poet: Poet, rows: list[str], seed: int) -> None:
     request = poem_request(mask="|".join(rows), seed=seed)
     (poem,) = poet.write(request).poems
-    assert broken(request, poem.lines, poem.relaxed) == []
+    assert faults(request, poem) == []
 
 
-@given(KEYS, st.sampled_from(PLACES), st.sampled_from(SCHEMES), st.booleans())
-def test_nothing_is_relaxed_without_need(hide: str, at: str, rhyme: str, free: bool) -> None:
+@given(FORM, KEYS, st.sampled_from(PLACES), st.sampled_from([*SCHEMES, "首句入韵"]), BOOK, st.booleans())
+def test_nothing_is_relaxed_without_need(form: str, hide: str, at: str, rhyme: str, used: str, free: bool) -> None:
     """A choice costs nothing exactly where some pattern and some groups fit the characters: tried one by one."""
-    n, length, used = max(2, len(hide)), 5, book("pingshui")
-    spots = places(at, len(hide), length)
-    rows = tuple(tuple(hide[i] if i < len(hide) and spots[i] == p else "" for p in range(length)) for i in range(n))
-    sets = tuple(dict.fromkeys(rhyme_sets(rhyme, n, first) for first in (False, True)))
-    found = choices(Demand(rows, sets, used, not free))
-    assert (found[0].cost == 0) == any(satisfiable(rows, own, free) for own in sets)
+    request = poem_request(form=form, hide=hide.replace("龘", ""), at=at, rhyme=rhyme, book=used, free=free)
+    assert (choices(demand_of(request))[0].cost == 0) == satisfiable(request)
 
 
-def satisfiable(rows: tuple[tuple[str, ...], ...], sets: tuple[int | None, ...], free: bool) -> bool:
-    used = book("pingshui")
-    for s in {s for s in sets if s is not None}:
-        ends = [
-            used.rhyme_groups(r[-1])
-            for r, k in zip(rows, sets, strict=True)
-            if k == s and r[-1] and used.readings(r[-1])
-        ]
-        if ends and not frozenset.intersection(*ends):
-            return False
-    marks = ["仄" if s is None else "平" for s in sets]
-    return free or any(
-        all(
-            any(
-                all(not c or not used.tones(c) or t in used.tones(c) for c, t in zip(row, string, strict=True))
-                for string in strings
-            )
-            for row, strings in zip(rows, pattern.lines, strict=True)
-        )
-        for pattern in patterns(marks, 5)
-    )
+def test_the_check_finds_what_is_broken(poet: Poet) -> None:
+    request = poem_request(hide="春花秋月", form="五绝")
+    (poem,) = poet.write(request).poems
+    assert faults(request, poem) == []
+    spoilt = [
+        (0, 0, "夏", "was asked for"),  # the hidden character
+        (1, 4, "月", "no rhyme"),
+        (2, 1, {"平": "一", "仄": "山"}, "no line of this type"),
+        (3, slice(0, 2), "秋", "lines of 5"),
+    ]
+    for line, place, char, message in spoilt:
+        chars = list(poem.lines[line])
+        tone = "平" if book("pingshui").tones(str(chars[1])) == {"平"} else "仄"
+        chars[place] = char[tone] if isinstance(char, dict) else char
+        lines = [*poem.lines[:line], "".join(chars), *poem.lines[line + 1 :]]
+        assert message in " ".join(faults(request, poem.model_copy(update={"lines": lines})))
 
 
 def test_the_acrostic_wins_and_the_answer_says_so(poet: Poet) -> None:
@@ -335,7 +276,7 @@ def test_what_is_told_is_true(poems: Poems) -> None:
 
 def test_plain_batches_tell_the_form_alone(poems: Poems) -> None:
     seen = 0
-    for batch in plain(poems, 64):
+    for batch in one_pass(poems, tokens=64):
         assert not batch.condition[:, :, 4:].any()
         seen += batch.y.numel()
     assert seen == sum(len(p.lines) * len(p.lines[0]) for p in POEMS)

@@ -36,6 +36,7 @@ PLAIN = 0.3  # share of poems that are told nothing
 TOLD = {"types": 0.6, "rhymes": 0.7, "style": 0.5, "words": 0.4, "keywords": 0.5, "title": 0.3, "required": 0.4}
 # how often a batch of eight-line poems is read as parts of so many lines
 PARTS = {8: 0.5, 4: 0.38, 6: 0.07, 2: 0.05}
+END = {"": "", "A": ZE, "B": PING, "C": ZE, "D": PING}  # the tone in which a line of this type ends
 DYNASTIES = {"唐": 1, "Tang": 1, "tang": 1, "宋": 2, "Song": 2, "song": 2}
 
 
@@ -136,7 +137,7 @@ class Poems:
         told = {name: random.random() < share for name, share in TOLD.items()}
         if told["types"]:
             brief.types = self.types[number][first : first + count]
-            brief.ends = [{"": "", "A": ZE, "B": PING, "C": ZE, "D": PING}[t] for t in brief.types]
+            brief.ends = [END[t] for t in brief.types]
         if told["rhymes"]:
             brief.rhymes = self._rhymes(lines[:, -1], random)
         if told["style"]:
@@ -148,6 +149,16 @@ class Poems:
             brief.required = lines * required(lines.shape[0], lines.shape[1], random)
         return lines, brief
 
+    def all_told(self, number: int) -> Brief:
+        """A brief that tells a whole poem's pattern, rhyme in 平水韵, time and keywords; no word of a line, no required
+        character."""
+        brief = Brief(*self.shapes[number], types=self.types[number], style=self.styles[number])
+        brief.ends = [END[t] for t in brief.types]
+        brief.rhymes = _shared([self.sounds.rhymes[0][s] for s in self.lines[number][:, -1]])
+        symbols = np.concatenate([*self.keywords[number], np.zeros(THEME, np.int64)])[:THEME]
+        brief.theme = symbols.astype(np.int64)
+        return brief
+
     def _rhymes(self, last: Ints, random: np.random.Generator) -> list[int]:
         """The rhymes of a poem's line ends in a book: the group that most even lines share, for every line in it; or
         now and then each line's own, as in the other schemes."""
@@ -155,11 +166,7 @@ class Poems:
         groups = [readings[s] for s in last]
         if random.random() < 0.2:
             return [int(random.choice(g)) if g and random.random() < 0.6 else 0 for g in groups]
-        counts = Counter(g for own in groups[1::2] for g in own)
-        if not counts:
-            return [0] * len(groups)
-        shared = max(counts, key=lambda g: (counts[g], -g))
-        return [shared if shared in g else 0 for g in groups]
+        return _shared(groups)
 
     def _words(self, lines: Ints, keywords: list[Ints], random: np.random.Generator) -> Ints:
         """For most lines a word of theirs: a keyword, or two characters that the rhythm keeps together."""
@@ -187,6 +194,15 @@ class Poems:
             parts.append(whole[int(random.integers(max(1, len(whole) - 5))) :])
         symbols = np.concatenate(parts)[:THEME] if parts else np.zeros(0, np.int64)
         return np.pad(symbols, (0, THEME - len(symbols))).astype(np.int64)
+
+
+def _shared(groups: Sequence[Sequence[int]]) -> list[int]:
+    """The group that most even lines share, for every line that is in it, else 0."""
+    counts = Counter(g for own in groups[1::2] for g in own)
+    if not counts:
+        return [0] * len(groups)
+    shared = max(counts, key=lambda g: (counts[g], -g))
+    return [shared if shared in own else 0 for own in groups]
 
 
 def _types(lines: Sequence[Ints], tones: Ints) -> list[list[str]]:
@@ -263,12 +279,14 @@ def batch(rows: Sequence[tuple[Ints, Brief]], begin: int) -> Batch:
     return Batch(x, y, condition=torch.from_numpy(np.stack([brief.columns() for _, brief in rows])))
 
 
-def plain(poems: Poems, tokens: int = 8192) -> Iterator[Batch]:
-    """Every poem once and whole, told nothing but its form: for measuring."""
-    shapes = np.array([lines * 8 + length for lines, length in poems.shapes])
+def one_pass(poems: Poems, told: bool = False, length: int = 0, tokens: int = 8192) -> Iterator[Batch]:
+    """Every poem once and whole, told nothing but its form, or all that `Poems.all_told` tells; those with lines of
+    this length alone, where one is given. For measuring."""
+    shapes = np.array([lines * 8 + places for lines, places in poems.shapes])
     for shape in np.unique(shapes):
-        own = np.flatnonzero(shapes == shape)
+        own = np.flatnonzero(shapes == shape) if length in (0, shape % 8) else np.zeros(0, np.int64)
         rows = max(1, tokens // ((shape // 8) * (shape % 8)))
         for i in range(0, len(own), rows):
-            part = [poems.lines[k] for k in own[i : i + rows]]
-            yield batch([(lines, Brief(*lines.shape)) for lines in part], poems.begin)
+            part = own[i : i + rows].tolist()
+            briefs = [poems.all_told(k) if told else Brief(*poems.shapes[k]) for k in part]
+            yield batch([(poems.lines[k], brief) for k, brief in zip(part, briefs, strict=True)], poems.begin)

@@ -77,7 +77,7 @@ class Poet:
 
     def write(self, request: PoemRequest) -> PoemResponse:
         """The poems of a request. It never fails: what cannot be kept is relaxed, and named."""
-        demand, notes = _demand(request), _notes(request)
+        demand, notes = demand_of(request), _notes(request)
         options = choices(demand)
         alphabet = self.alphabet(demand)
         kept: list[Draft] = []
@@ -235,7 +235,7 @@ def _wanted(kind: str, length: int) -> list[str]:
     return fixed if length == 5 else ["", OPPOSITE[FIXED[kind][1]], *fixed]
 
 
-def _demand(request: PoemRequest) -> Demand:
+def demand_of(request: PoemRequest) -> Demand:
     """What a request asks to be kept."""
     lines, length = request.shape
     required = [[""] * length for _ in range(lines)]

@@ -17,7 +17,7 @@ from rondo.models.ngram import NGram
 from rondo.render.load import load_cell
 from rondo.tasks.poetry.brief import GROUPS, TABLES, Ints
 from rondo.tasks.poetry.config import PoetryConfig
-from rondo.tasks.poetry.data import BEGIN, Poem, Poems, Sounds, batches, plain, read_poems
+from rondo.tasks.poetry.data import BEGIN, Poem, Poems, Sounds, batches, one_pass, read_poems
 from rondo.tasks.poetry.novelty import Known
 from rondo.train import loop
 from rondo.train.config import ConfigError
@@ -91,7 +91,7 @@ def job(config: PoetryConfig, splits: Splits) -> Job:
     return Job(
         build=lambda: build(config, len(splits.vocab)),
         batches=lambda step: batches(splits.train, config.tokens, config.seed, step),
-        held_out=lambda: plain(splits.valid),
+        held_out=lambda: one_pass(splits.valid),
         facts=lambda nats: facts(splits, nats),
         precision=config.precision,
     )
