@@ -17,11 +17,12 @@ RANKS = (
     ("cell",),
     ("cells",),
     ("render",),
-    ("kernels", "states", "files", "bundled"),
+    ("kernels", "states", "files", "bundled", "verse"),
     ("initial", "inputs", "layer", "sites", "trace", "stepper", "rnn", "nn", "data"),
     ("models", "compare"),
     ("search", "charts"),
     ("train", "diagnose", "probes", "hello"),
+    ("tasks",),
     ("cli", "__main__"),
 )
 RANK = {name: k for k, names in enumerate(RANKS) for name in names}
@@ -54,6 +55,7 @@ def test_imports_only_what_stands_below(path: Path) -> None:
             assert RANK.get(other, -1) <= RANK[own], f"{path}: {own} must not import {other}"
         if own in TORCH_FREE:
             assert name.split(".")[0] not in ("torch", "numpy"), f"{path} must not import {name}"
+        assert own != "verse" or name.split(".")[0] != "torch", f"{path} must not import {name}"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "cells").glob("[a-z]*.py")), ids=lambda p: p.name)
