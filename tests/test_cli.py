@@ -23,19 +23,6 @@ def rondo(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Call `main` in this process: returns exit code, output and errors."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["rondo", *arguments])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        return int(left.value.code or 0), *capsys.readouterr()
-
-    return call
-
-
 def test_help_needs_no_torch_and_no_time() -> None:
     code = "import sys, rondo.cli; sys.argv = ['rondo', '--help']\n"
     code += "try: rondo.cli.main()\nfinally: assert 'torch' not in sys.modules"

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from rondo.data.text import DataError
 from rondo.data.vocab import Characters
+from rondo.files import FileError
+from rondo.models.store import save_model
 from rondo.tasks.poetry.brief import COLUMNS, RHYMES, Brief, rhyme_class
 from rondo.tasks.poetry.check import faults, satisfiable
 from rondo.tasks.poetry.config import PoetryConfig
@@ -337,3 +339,66 @@ def test_splits_have_the_beginning_in_any_vocabulary() -> None:
     splits = Splits.of(POEMS, POEMS, PoetryConfig(vocab=5))
     assert "\n" in splits.vocab.symbols
     assert splits.train.begin > 0
+
+
+@pytest.fixture(scope="module")
+def saved(poet: Poet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The untrained poet as a model file."""
+    path = tmp_path_factory.mktemp("poet") / "poet.safetensors"
+    save_model(path, poet.model, {"task": "poetry", "vocabulary": poet.vocab.to_json(), "metrics": {}}, "float16")
+    assert poet.known is not None
+    poet.known.save(path.with_suffix(".known"))
+    return path
+
+
+def test_the_command_prints_json(run, saved: Path) -> None:
+    code, out, _ = run("poem", "秋夜", "--hide", "我爱北京", "--model", str(saved), "--json", "--count", "2")
+    assert code == 0
+    poems = json.loads(out)["poems"]
+    assert len(poems) == 2
+    assert all("".join(line[0] for line in p["lines"]) == "我爱北京" and p["relaxed"] == [] for p in poems)
+    assert all(mark["ok"] for p in poems for line in p["proof"] for mark in line["marks"])
+
+
+def test_the_command_shows_the_proof(run, saved: Path) -> None:
+    code, out, _ = run(
+        "poem", "--lock", "白日依山尽|黄河入海流|_____|_____", "--model", str(saved), "--english", "--traditional"
+    )
+    assert code == 0
+    assert "白日依山盡" in out
+    assert "仄起首句不入韵 · 平水韵 十一尤" in out
+    assert "Yellow River" in out
+    code, out, _ = run("poem", "--hide", "北京空天大学", "--at", "tail", "--model", str(saved))
+    assert "放宽 第6句第7字" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--form", "七决"), "did you mean"),
+        (("--mask", "_____|_____", "--lock", "_____|_____"), "give one of them"),
+        (("--hide", "春", "--model", "nowhere"), "neither a file nor a bundled model"),
+    ],
+)
+def test_command_errors(run, arguments: tuple[str, ...], message: str) -> None:
+    code, _, err = run("poem", *arguments)
+    assert code == 2
+    assert message in err
+
+
+def test_evaluation_of_a_file_of_poems(run, saved: Path, tmp_path: Path) -> None:
+    write(tmp_path / "x.jsonl.gz", POEMS)
+    code, out, _ = run("evaluate", str(saved), "--data", str(tmp_path / "x.jsonl.gz"), "--count", "12")
+    found = json.loads(out)
+    assert code == 0
+    assert found["poems"] == 4
+    assert found["kept_or_named"] == 1.0
+    assert found["relaxed_though_satisfiable"] == 0.0
+    assert found["file_lines_known"] == 1.0
+    assert found["perplexity_bare"] > 500  # nothing was learned: near the number of characters
+
+
+def test_a_language_model_is_no_poet(tmp_path: Path, poet: Poet) -> None:
+    save_model(tmp_path / "x.safetensors", poet.model, {"vocabulary": poet.vocab.to_json()})
+    with pytest.raises(FileError, match="no generator of poems"):
+        Poet.load(tmp_path / "x.safetensors")

@@ -51,6 +51,8 @@ def poem(
     count: Annotated[int, typer.Option(min=1, max=20, help="how many poems")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="of the draws")] = 0,
     temperature: Annotated[float, typer.Option(min=0.1, max=2.0, help="higher: bolder")] = 0.7,
+    english: Annotated[bool, typer.Option("--english", help="an English gloss of every word under each line")] = False,
+    traditional: Annotated[bool, typer.Option("--traditional", help="write traditional characters")] = False,
     model: Annotated[str, typer.Option(metavar="RUN", help="a run, a model file, or a bundled model")] = "poetry",
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, the proof included")] = False,
 ) -> None:
@@ -70,4 +72,4 @@ def poem(
     else:
         from rondo.tasks.poetry.show import show
 
-        show(response)
+        show(response, english=english, old=traditional)
