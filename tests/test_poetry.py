@@ -23,6 +23,7 @@ from rondo.tasks.poetry.brief import COLUMNS, RHYMES, Brief, rhyme_class
 from rondo.tasks.poetry.check import faults, satisfiable
 from rondo.tasks.poetry.config import PoetryConfig
 from rondo.tasks.poetry.data import Poem, Poems, Sounds, batches, line_types, one_pass, read_poems, required
+from rondo.tasks.poetry.mend import continued, mend
 from rondo.tasks.poetry.novelty import GRAM, Known
 from rondo.tasks.poetry.plan import choices
 from rondo.tasks.poetry.poet import Poet, demand_of
@@ -30,6 +31,7 @@ from rondo.tasks.poetry.request import poem_request
 from rondo.tasks.poetry.train import Splits, build, resume, train
 from rondo.verse.books import VerseError, book
 from rondo.verse.forms import FORMS, LINES, PLACES, SCHEMES
+from rondo.verse.judge import judge
 
 # public-domain poems: 李白 早发白帝城, 王之涣 登鹳雀楼, 张继 枫桥夜泊, 杜甫 春望
 POEMS = [
@@ -402,3 +404,59 @@ def test_a_language_model_is_no_poet(tmp_path: Path, poet: Poet) -> None:
     save_model(tmp_path / "x.safetensors", poet.model, {"vocabulary": poet.vocab.to_json()})
     with pytest.raises(FileError, match="no generator of poems"):
         Poet.load(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("朝辞白帝彩云间", "千里江陵一日回", "两岸猿声啼不住", "轻舟已过万重山"),  # 回 does not rhyme
+        ("白日依山尽", "黄河入海流", "欲行千里目", "独上一层楼"),
+        ("朝辞白帝彩云间", "千里江陵一日还", "两岸青猿啼不住", "轻舟已过万重山"),  # 猿 where 仄 is wanted
+    ],
+)
+def test_replacements_mend_the_fault(poet: Poet, lines: tuple[str, ...]) -> None:
+    report = judge(lines, strict=True)
+    found = {(m.line, m.position): m.replacements for m in mend(poet, report)}
+    for (line, position), replacements in found.items():
+        assert len(replacements) == 5
+        for new in replacements:
+            text = new if position == 0 else lines[line - 1][: position - 1] + new + lines[line - 1][position:]
+            after = judge((*lines[: line - 1], text, *lines[line:]), strict=True)
+            assert len(after.faults) < len(report.faults)
+    assert not report.faults or found
+
+
+def test_a_good_poem_needs_no_mending(poet: Poet) -> None:
+    assert mend(poet, judge(POEMS[0].lines)) == []
+
+
+def test_a_theme_steers_by_images_and_names_them(poet: Poet) -> None:
+    (poem,) = poet.write(poem_request(theme="啤酒", seed=1)).poems
+    assert all(line.image.startswith("啤酒 → ") for line in poem.proof)
+    drawn = [line.image.rsplit(" → ")[-1] for line in poem.proof]
+    assert len("".join(drawn)) == len(set("".join(drawn))) == 8
+
+
+def test_a_poem_goes_on_from_given_lines(poet: Poet) -> None:
+    mask = continued(["白日依山尽", "黄河入海流"])
+    (poem,) = poet.write(poem_request(mask=mask)).poems
+    assert poem.lines[:2] == ["白日依山尽", "黄河入海流"]
+    assert "流" not in poem.lines[3]
+    assert book("pingshui").rhyme_groups(poem.lines[3][-1]) & book("pingshui").rhyme_groups("流")
+
+
+def test_a_poem_that_is_whole_cannot_go_on() -> None:
+    with pytest.raises(VerseError, match="1 to 3"):
+        continued(["白日依山尽"] * 4, "五绝")
+    with pytest.raises(VerseError, match="first lines"):
+        continued([])
+
+
+def test_check_with_replacements_and_continuation(run, saved: Path, tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("朝辞白帝彩云间，千里江陵一日回。两岸猿声啼不住，轻舟已过万重山。", encoding="utf-8")
+    code, out, _ = run("verse", "check", str(tmp_path / "x"), "--suggest", "--model", str(saved), "--book", "平水韵")
+    assert code == 0
+    assert "第 2 句第 7 字可用" in out
+    (tmp_path / "x").write_text("白日依山尽，黄河入海流", encoding="utf-8")
+    code, out, _ = run("verse", "continue", str(tmp_path / "x"), "--model", str(saved), "--json")
+    assert json.loads(out)["poems"][0]["lines"][:2] == ["白日依山尽", "黄河入海流"]

@@ -66,20 +66,20 @@ class Pattern:
     lines: tuple[frozenset[str], ...]
 
 
-def pattern(start: str, ends: Sequence[str], length: int) -> Pattern:
-    """The pattern whose first line has the class `start` as its second character from the line's own start, and whose
-    lines end in the tones `ends`."""
+def pattern(start: str, ends: Sequence[str], length: int, rhyme: str = PING) -> Pattern:
+    """The pattern whose first line has the class `start` at its second character, and whose lines end in the tones
+    `ends`; those that rhyme end in the tone `rhyme`."""
     inner = start if length == 5 else OPPOSITE[start]  # of the last five characters
     types = ""
     for i, end in enumerate(ends):
         types += TYPES[inner if i % 4 in (0, 3) else OPPOSITE[inner], end]
-    first = "首句入韵" if ends[0] == PING else "首句不入韵"
+    first = "首句入韵" if ends[0] == rhyme else "首句不入韵"
     return Pattern(f"{start}起{first}", types, tuple(LINES[t, length] for t in types))
 
 
-def patterns(ends: Sequence[str], length: int) -> tuple[Pattern, Pattern]:
+def patterns(ends: Sequence[str], length: int, rhyme: str = PING) -> tuple[Pattern, Pattern]:
     """Both patterns for these line ends, 仄起 first."""
-    return pattern(ZE, ends, length), pattern(PING, ends, length)
+    return pattern(ZE, ends, length, rhyme), pattern(PING, ends, length, rhyme)
 
 
 def rhyme_sets(scheme: str, lines: int, first: bool = False) -> tuple[int | None, ...]:

@@ -113,7 +113,7 @@ def _all(demand: Demand) -> Iterator[Choice]:
             if not cost < min(_rhymes(demand, sets, PING)[2], 1e9):
                 continue  # only where the required characters rhyme so
             oblique = (_oblique(demand, sets),)
-        for pattern in patterns(marks, demand.length) if demand.regulated else (None,):
+        for pattern in patterns(marks, demand.length, tone) if demand.regulated else (None,):
             lines, relaxed = _lines(demand, pattern)
             total = cost + len(relaxed) + (OBLIQUE if oblique else 0)
             yield Choice(pattern, lines, sets, groups, broken, (*relaxed, *oblique), total)

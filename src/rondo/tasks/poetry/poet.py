@@ -3,10 +3,11 @@
 Many poems are drawn side by side, each to a plan, a rhyme group and images of its own; masks hold every rule while
 they are written. Those with a line out of an old poem are dropped, the rest ordered by
 
-    mean log p(char | brief)  +  THEME (mean log p(char | brief) - mean log p(char | form))  -  faults
+    mean log p(char | brief)  +  WEIGHT (mean log p(char | brief) - mean log p(char | form))  +  PRESENT i  -  SHARED k
 
 the second term, how much the theme and the demands explain, keeps the poem to its subject (maximum mutual
-information, Li et al. 2016, arXiv:1510.03055, eq. 9).
+information, Li et al. 2016, arXiv:1510.03055, eq. 9); i is the share of the images that stand in their lines as words,
+k the share of lines that have a run of five characters or more from an old poem.
 """
 
 from __future__ import annotations
@@ -34,12 +35,16 @@ from rondo.tasks.poetry.plan import Choice, Demand, Plan, choices
 from rondo.tasks.poetry.request import Line, Mark, Poem, PoemRequest, PoemResponse
 from rondo.verse.books import book
 from rondo.verse.forms import FIXED, OPPOSITE, PING, SCHEMES, ZE, places, rhyme_sets
+from rondo.verse.imagery import Imagery, imagery
 
 SPREAD = {5: 64, 7: 56}  # poems drawn at once, by the length of a line
 TOP_P = 0.9
-WEIGHT = 0.4  # THEME above
-SHARED = 0.15  # nats off for a line that shares a run of five or more with old poems
+WEIGHT = 0.4
+PRESENT, SHARED = 0.3, 0.5
+RUN = 5
 ATTEMPTS = 4
+DRAWS = 14  # sets of images for the poems drawn at once
+NOTHING = Imagery("", (), "", True)
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Draft:
     symbols: Ints
     plan: Plan
     brief: Brief
-    images: tuple[str, ...]
+    imagery: Imagery
     told: float = 0.0  # mean log-probability of a character, given the brief
     bare: float = 0.0  # the same, given the form alone
 
@@ -87,7 +92,7 @@ class Poet:
             kept += [d for d in drafts if not self._copied(d, demand)] if attempt + 1 < ATTEMPTS else drafts
             if len(kept) >= request.count:
                 break
-        best = _diverse(sorted(kept, key=lambda d: -self._score(d)), request.count)
+        best = _diverse(sorted(kept, key=lambda d: -self._score(d, demand)), request.count)
         return PoemResponse(poems=[self._proven(d, demand) for d in best], notes=notes)
 
     def alphabet(self, demand: Demand) -> Alphabet:
@@ -101,11 +106,10 @@ class Poet:
         rows = max(SPREAD[demand.length], 3 * request.count)
         plans = [numbers.choice(options).draw(numbers) for _ in range(rows)]
         symbols = np.array([[int(self.vocab.encode(c)[0]) if c else -1 for c in row] for row in demand.required])
-        briefs, images = [], []
-        for plan in plans:
-            brief, image = self._brief(request, demand, plan, symbols, numbers)
-            briefs.append(brief)
-            images.append(image)
+        given = "".join(map("".join, demand.required))
+        drawn = imagery(request.theme, demand.lines, numbers, DRAWS, given) if request.theme else [NOTHING]
+        images = [drawn[n % len(drawn)] for n in range(rows)]
+        briefs = [self._brief(request, demand, *pair, symbols) for pair in zip(plans, images, strict=True)]
         told = torch.from_numpy(np.stack([b.columns() for b in briefs]))
         mask = SlotMask(alphabet, plans, np.broadcast_to(symbols.reshape(-1), (rows, symbols.size)))
         prime = torch.full((rows, 1), self.begin)
@@ -125,28 +129,17 @@ class Poet:
             for n in range(rows)
         ]
 
-    def _brief(
-        self, request: PoemRequest, demand: Demand, plan: Plan, symbols: Ints, numbers: random.Random
-    ) -> tuple[Brief, tuple[str, ...]]:
-        """What the generator is told for a plan, and the image of each line."""
-        theme, images = self._images(request, demand, numbers)
+    def _brief(self, request: PoemRequest, demand: Demand, plan: Plan, images: Imagery, symbols: Ints) -> Brief:
+        """What the generator is told for a plan and images."""
         rhymes = [rhyme_class(demand.book.name, r.group, r.tone) if r else 0 for r in plan.rhymes]
         types = list(plan.pattern.types) if plan.pattern else []
-        ends = [r.tone if r else "" for r in plan.rhymes]
-        if plan.pattern:
-            ends = [FIXED[t][-1] for t in types]
-        words = np.zeros((demand.lines, WORD), np.int64)
-        for i, image in enumerate(images):
-            words[i, : len(image)] = self.vocab.encode(image)
+        ends = [FIXED[t][-1] for t in types] or [r.tone if r else "" for r in plan.rhymes]
+        words, theme = np.zeros((demand.lines, WORD), np.int64), np.zeros(THEME, np.int64)
+        for i, image in enumerate(images.images):
+            words[i, : len(image.word)] = self.vocab.encode(image.word)
+        theme[: len(images.symbols)] = self.vocab.encode(images.symbols)
         style = STYLES.index(request.style)
-        brief = Brief(demand.lines, demand.length, types, ends, rhymes, np.maximum(symbols, 0), words, theme, style)
-        return brief, images
-
-    def _images(self, request: PoemRequest, demand: Demand, numbers: random.Random) -> tuple[Ints, tuple[str, ...]]:
-        known = [c for c in dict.fromkeys(request.theme) if self.vocab.encode(c)[0] > 0][:THEME]
-        theme = np.zeros(THEME, np.int64)
-        theme[: len(known)] = self.vocab.encode("".join(known))
-        return theme, ("",) * demand.lines
+        return Brief(demand.lines, demand.length, types, ends, rhymes, np.maximum(symbols, 0), words, theme, style)
 
     def _log_probability(self, y: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
         """The mean log-probability of each row's characters."""
@@ -168,8 +161,16 @@ class Poet:
             for row, required in zip(draft.symbols.tolist(), demand.required, strict=True)
         ]
 
-    def _score(self, draft: Draft) -> float:
-        return draft.told + WEIGHT * (draft.told - draft.bare)
+    def _score(self, draft: Draft, demand: Demand) -> float:
+        """What the drafts are ordered by, see above."""
+        lines = self.texts(draft, demand)
+        images = [image.word in line for image, line in zip(draft.imagery.images, lines, strict=False)]
+        copied = [
+            self.known is not None and not all(row) and self.known.longest(line) >= RUN
+            for row, line in zip(demand.required, lines, strict=True)
+        ]
+        present = sum(images) / max(1, len(images))
+        return draft.told + WEIGHT * (draft.told - draft.bare) + PRESENT * present - SHARED * sum(copied) / len(lines)
 
     def _proven(self, draft: Draft, demand: Demand) -> Poem:
         """A draft with its proof."""
@@ -210,11 +211,10 @@ class Poet:
         rhymes = None if plan.sets[i] is None else reading is not None
         group = demand.book.groups[reading.group].name if reading else ""
         given = all(demand.required[i])
+        image = str(draft.imagery.images[i]) if draft.imagery.images else ""
         shared = self.known.longest(text) if self.known else 0
         new = given or self.known is None or not self.known.line(text)
-        return Line(
-            text=text, type=kind, marks=marks, rhymes=rhymes, group=group, image=draft.images[i], shared=shared, new=new
-        )
+        return Line(text=text, type=kind, marks=marks, rhymes=rhymes, group=group, image=image, shared=shared, new=new)
 
 
 @functools.lru_cache(maxsize=8)
