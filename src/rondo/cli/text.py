@@ -41,12 +41,17 @@ def _resume(folder: Path) -> None:
 
     task = task_of(folder)
     if task == "poetry":
-        from rondo.tasks.poetry.train import resume
+        from rondo.tasks.poetry import train as poetry
+
+        poetry.resume(folder)
     elif task == "couplet":
-        from rondo.tasks.couplet.train import resume
+        from rondo.tasks.couplet import train as couplet
+
+        couplet.resume(folder)
     else:
-        from rondo.train.text import resume
-    resume(folder)
+        from rondo.train import text
+
+        text.resume(folder)
 
 
 @train.command("text")

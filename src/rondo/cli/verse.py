@@ -131,11 +131,11 @@ def _judge_poem(
 
     mends = mend(Poet.load(model), report)
     values["replacements"] = [vars(m) for m in mends]
-    words = {"zh": ("第 {} 句第 {} 字可用：", "第 {} 句可改为："), "en": ("line {}, character {}: ", "line {} anew: ")}[
+    label = {"zh": ("第 {} 句第 {} 字可用：", "第 {} 句可改为："), "en": ("line {}, character {}: ", "line {} anew: ")}[
         lang
     ]
-    lines = [words[not m.position].format(m.line, m.position) + " ".join(m.replacements) for m in mends]
-    return "poems", values, Group(view, *(Text(line, "green") for line in lines))
+    told = [label[not m.position].format(m.line, m.position) + " ".join(m.replacements) for m in mends]
+    return "poems", values, Group(view, *(Text(row, "green") for row in told))
 
 
 @verse.command("continue")
