@@ -29,6 +29,7 @@ from rondo.tasks.poetry.plan import choices
 from rondo.tasks.poetry.poet import Poet, demand_of
 from rondo.tasks.poetry.request import poem_request
 from rondo.tasks.poetry.train import Splits, build, resume, train
+from rondo.train.language import load_language_model
 from rondo.verse.books import VerseError, book
 from rondo.verse.forms import FORMS, LINES, PLACES, SCHEMES
 from rondo.verse.judge import judge
@@ -400,10 +401,12 @@ def test_evaluation_of_a_file_of_poems(run, saved: Path, tmp_path: Path) -> None
     assert found["perplexity_bare"] > 500  # nothing was learned: near the number of characters
 
 
-def test_a_language_model_is_no_poet(tmp_path: Path, poet: Poet) -> None:
+def test_a_language_model_is_no_poet_and_a_poet_no_language_model(tmp_path: Path, poet: Poet, saved: Path) -> None:
     save_model(tmp_path / "x.safetensors", poet.model, {"vocabulary": poet.vocab.to_json()})
     with pytest.raises(FileError, match="no generator of poems"):
         Poet.load(tmp_path / "x.safetensors")
+    with pytest.raises(FileError, match="a language model is needed"):
+        load_language_model(saved)
 
 
 @pytest.mark.parametrize(

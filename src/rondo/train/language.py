@@ -157,6 +157,8 @@ def load_language_model(path: Path | str) -> LanguageModel:
     model, about = load_model(path / "model.safetensors" if path.is_dir() else path)
     if not isinstance(model, Generator):
         raise FileError(f"{path} is a {type(model).__name__.lower()}, a language model is needed")
+    if model.conditions is not None:
+        raise FileError(f"{path} is a model of the task {about.get('task')!r}, a language model is needed")
     try:
         vocab = vocab_from_json(about["vocabulary"])
         config = about.get("config", {})

@@ -82,7 +82,7 @@ class Poet:
 
     def write(self, request: PoemRequest) -> PoemResponse:
         """The poems of a request. It never fails: what cannot be kept is relaxed, and named."""
-        demand, notes = demand_of(request), _notes(request)
+        demand = demand_of(request)
         options = choices(demand)
         alphabet = self.alphabet(demand)
         kept: list[Draft] = []
@@ -93,7 +93,7 @@ class Poet:
             if len(kept) >= request.count:
                 break
         best = _diverse(sorted(kept, key=lambda d: -self._score(d, demand)), request.count)
-        return PoemResponse(poems=[self._proven(d, demand) for d in best], notes=notes)
+        return PoemResponse(poems=[self._proven(d, demand) for d in best], notes=_notes(request, best))
 
     def alphabet(self, demand: Demand) -> Alphabet:
         """What may be written, by the demand's books."""
@@ -249,13 +249,14 @@ def demand_of(request: PoemRequest) -> Demand:
     return Demand(tuple(map(tuple, required)), sets, book(request.book), not request.free)
 
 
-def _notes(request: PoemRequest) -> list[str]:
+def _notes(request: PoemRequest, drafts: Sequence[Draft]) -> list[str]:
     """What is to be said about how a request was read."""
     notes, keys = [], len(request.hide)
     if keys > 1 and keys % 2 and not request.mask and request.shape[0] == keys + 1:
-        notes.append(
-            f"{keys}个字配成{keys + 1}句，最后一句不藏字 / {keys} characters, {keys + 1} lines: the last hides none"
-        )
+        notes.append(f"{keys}个字配成{keys + 1}句，最后一句不藏字 / {keys} characters, {keys + 1} lines: the last hides none")
+    if request.theme and not drafts[0].imagery.known:
+        unknown = drafts[0].imagery.unknown
+        notes.append(f"旧诗里没有“{unknown}”，只取其意 / no old poem has {unknown}: its images are guessed")
     return notes
 
 
