@@ -107,6 +107,9 @@ def test_a_padded_batch_is_its_rows_alone_and_gradients_reach_everything(variant
     together = {name: p.grad for name, p in model.named_parameters()}
     model.zero_grad()
     alone = [model.loss(row(data, k)) for k in range(4)]
+    nats = model.eval().nats(data)
+    assert worst(nats.sum(), whole.nats) < EXACT
+    assert not nats[data.y == IGNORED].any()
     assert whole.count == sum(one.count for one in alone) == 15
     assert worst(whole.nats, sum(one.nats for one in alone)) < EXACT
     sum(one.total for one in alone).backward()

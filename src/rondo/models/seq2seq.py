@@ -8,11 +8,15 @@ attention reads from the encoder's outputs (`rondo.models.attention`):
     luong     s<t> = RNN(E[y<t-1>], s<t-1>)             o<t> = tanh(W [c<t>, s<t>])                  c<t>: query s<t>
               with input feeding: RNN([E[y<t-1>], o<t-1>], s<t-1>), o<0> = 0
     bahdanau  s<t> = RNN([E[y<t-1>], c<t>], s<t-1>)     o<t> = maxout(W [s<t>, E[y<t-1>], c<t>] + b)  c<t>: query s<t-1>
+    aligned   s<t> = RNN([E[y<t-1>], h<t>], s<t-1>)     o<t> = s<t>
 
     p(y<t> | x, y<1> ... y<t-1>) = softmax(V o<t> + b)
 
 Sutskever et al. 2014 (arXiv:1409.3215; the source reversed: sec. 3.3). Luong et al. 2015 (arXiv:1508.04025, eq. 5, 6;
 input feeding: sec. 3.3). Bahdanau et al. 2015 (arXiv:1409.0473, A.1.2; the output: A.2.2, with s<t> as in its eq. 4).
+Aligned is for a target as long as its source that answers it place by place (Liu & Lane 2016, arXiv:1609.01454, sec.
+3.1, aligned inputs without attention): the decoder reads the encoder's output at its own place, begins with its own
+initial state, and needs no end symbol.
 """
 
 from __future__ import annotations
@@ -38,25 +42,27 @@ from rondo.models.loss import Loss
 from rondo.rnn import RNN
 from rondo.states import States, unit_name
 
-ATTENTIONS = ("none", "luong", "bahdanau")
+ATTENTIONS = ("none", "luong", "bahdanau", "aligned")
 
 
 class Seq2Seq(nn.Module):
     """An encoder and a decoder of the same cell, layers and units.
 
     symbols         of the source; 0 where it is vectors, whose width is `input`
-    target_symbols  of the target. begin: the one that the decoder reads first; end: the last one of every target
+    target_symbols  of the target. begin: the one that the decoder reads first; end: the last one of every target, None
+                    with "aligned"
     embed           width of the learned embeddings of source and target; 0 feeds one-hot symbols
-    attention       "none", "luong" or "bahdanau"; input_feeding goes with "luong"
+    shared          source and target have the same symbols, and one embedding
+    attention       "none", "luong", "bahdanau" or "aligned"; input_feeding goes with "luong"
     reverse         the encoder reads each source from its end; bidirectional: in both directions
     tied            the output layer's weight is the target's embedding
     smoothing       label smoothing, see `rondo.models.head.Softmax`
     options         RNN's other arguments, for both: dropouts, zoneout, locked, and sizes that the cell adds;
-                    learn_initial is the encoder's alone
+                    learn_initial is the encoder's alone, but with "aligned"
 
-    Without attention, and with Luong's without input feeding, training runs the decoder over the whole target at once.
-    The other two make one step after another; there locked masks and weight dropout, which hold for a whole sequence,
-    are refused. Raises ValueError for what does not fit, naming it.
+    Bahdanau's decoder and Luong's with input feeding make one step after another; there locked masks and weight
+    dropout, which hold for a whole sequence, are refused. In training the others run the decoder over the whole target
+    at once. Raises ValueError for what does not fit, naming it.
     """
 
     def __init__(
@@ -68,9 +74,10 @@ class Seq2Seq(nn.Module):
         layers: int | None = None,
         *,
         begin: int,
-        end: int,
+        end: int | None = None,
         input: int = 0,
         embed: int = 0,
+        shared: bool = False,
         attention: str = "none",
         input_feeding: bool = False,
         reverse: bool = False,
@@ -89,13 +96,15 @@ class Seq2Seq(nn.Module):
         self.cell = self.encoder.rnn.cell
         memory, read = self.encoder.rnn.output_size, embed or target_symbols
         units = memory // (1 + bidirectional)
-        fed = memory if attention == "bahdanau" else units if input_feeding else 0
-        self.target = nn.Embedding(target_symbols, embed) if embed else None
-        if tied and self.target is not None:  # as an output layer it starts as one does
-            nn.init.uniform_(self.target.weight, -(embed**-0.5), embed**-0.5)
-        own = {name: v for name, v in options.items() if name != "learn_initial"}  # it begins with the encoder's state
+        fed = memory if attention in ("bahdanau", "aligned") else units if input_feeding else 0
+        self.target = nn.Embedding(target_symbols, embed) if embed and not shared else None
+        table = self._table
+        if tied and table is not None:  # as an output layer it starts as one does
+            nn.init.uniform_(table.weight, -(embed**-0.5), embed**-0.5)
+        alone = attention == "aligned"  # else the decoder begins with the encoder's state
+        own = {name: v for name, v in options.items() if alone or name != "learn_initial"}
         self.decoder = RNN(self.cell, read + fed, hidden, layers, project=True, **own)
-        self.bridge = Bridge(self.encoder.rnn, self.decoder)
+        self.bridge = None if alone else Bridge(self.encoder.rnn, self.decoder)
         self.attention: Additive | General | None = None
         if attention == "bahdanau":
             top = self.decoder.part(unit_name(len(self.decoder.hidden) - 1))
@@ -105,7 +114,12 @@ class Seq2Seq(nn.Module):
         elif attention == "luong":
             self.attention = General(units, memory)
             self.readout = nn.Linear(memory + units, units, bias=False)
-        self.head = Softmax(units, target_symbols, smoothing=smoothing, tied=self.target if tied else None)
+        self.head = Softmax(units, target_symbols, smoothing=smoothing, tied=table if tied else None)
+
+    @property
+    def _table(self) -> nn.Embedding | None:
+        """E of the target's symbols; in a model that shares it, the encoder's, under whose name alone it is kept."""
+        return self.encoder.embedding if self.target is None else self.target
 
     def forward(self, batch: Batch) -> Tensor:
         """The scores [B, U, target_symbols] of each symbol of batch.y, given the source and the symbols before it."""
@@ -115,7 +129,8 @@ class Seq2Seq(nn.Module):
         """Cross-entropy of the targets, in nats, summed.
 
         x        sources: symbols [B, T] or vectors [B, T, input]; lengths [B], what lies past them is not read
-        y        targets [B, U], each with its `end` symbol (the model adds none), filled up with IGNORED
+        y        targets [B, U], each with its `end` symbol (the model adds none), filled up with IGNORED; "aligned":
+                 as long as their sources
         targets  [B] symbols of each target, `end` included; what y holds past them does not count. May be left out
                  where y is filled up with IGNORED
         state    what the encoder begins with, else its initial state. Nothing is carried to the next batch
@@ -124,6 +139,12 @@ class Seq2Seq(nn.Module):
         total, count = self.head.loss(self._taught(batch, state).outputs, y)
         return Loss(total, total.detach(), count)
 
+    @torch.no_grad()
+    def nats(self, batch: Batch) -> Tensor:
+        """The loss of every symbol of batch.y [B, U], 0 where it does not count."""
+        y, _ = self._targets(batch)
+        return self.head.nats(self._taught(batch).outputs, y)
+
     def align(self, batch: Batch) -> Tensor:
         """The attention weights [B, U, T] with which each symbol of batch.y reads the source.
 
@@ -131,7 +152,7 @@ class Seq2Seq(nn.Module):
         """
         weights = self._taught(batch).weights
         if weights is None:
-            raise ValueError("this model has no attention: choose attention='luong' or 'bahdanau'")
+            raise ValueError("this model has no attention to show: choose attention='luong' or 'bahdanau'")
         return weights
 
     def predictor(self, batch: Batch) -> Decoder:
@@ -157,15 +178,16 @@ class Seq2Seq(nn.Module):
         flip = flipper(lengths, x.shape[1]) if self.reverse else lambda v: v
         outputs, final = self.encoder(flip(x), lengths, state)
         memory = fed = None
-        if self.attention is not None:
+        if self.kind != "none":
             values = flip(outputs)  # in the source's own order, whatever the encoder's was
             alive = torch.ones(values.shape[:2], dtype=torch.bool, device=values.device)
             if lengths is not None:
                 alive = torch.arange(values.shape[1], device=values.device) < lengths.unsqueeze(1)
-            memory = Memory(values, self.attention.keys(values), alive)
+            memory = Memory(values, values if self.attention is None else self.attention.keys(values), alive)
         if self.input_feeding:
             fed = outputs.new_zeros(len(x), 1, self.decoder.output_size)
-        return Carried(self.bridge(final), torch.arange(len(x), device=x.device), memory, fed)
+        begin = self.decoder.start(len(x)) if self.bridge is None else self.bridge(final)
+        return Carried(begin, torch.arange(len(x), device=x.device), memory, fed)
 
     def _targets(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """y with IGNORED past the targets' lengths, and those lengths."""
@@ -174,6 +196,8 @@ class Seq2Seq(nn.Module):
             found = None if y is None else list(y.shape)
             raise ValueError(f"y must be symbols [{len(batch.x)}, U], a target for each source, found {found}")
         lengths = checked_lengths(batch.targets, len(y), y.shape[1], y.device)
+        if self.kind == "aligned" and y.shape[1] != batch.x.shape[1]:
+            raise ValueError(f"an aligned y is as long as x, {batch.x.shape[1]} symbols, found {y.shape[1]}")
         if lengths is not None:
             y = torch.where(torch.arange(y.shape[1], device=y.device) < lengths.unsqueeze(1), y, IGNORED)
         return y, lengths
@@ -190,7 +214,9 @@ class Seq2Seq(nn.Module):
             return self._bahdanau(self._vectors(symbols), carried)
         if self.input_feeding:
             return self._feeding(self._vectors(symbols), carried)
-        s, state = self.decoder(symbols if self.target is None else self._vectors(symbols), carried.state, lengths)
+        if self.kind == "aligned":
+            return self._aligned(self._vectors(symbols), carried, lengths)
+        s, state = self.decoder(symbols if self._table is None else self._vectors(symbols), carried.state, lengths)
         carried = dataclasses.replace(carried, state=state)
         if self.attention is None or carried.memory is None:
             return Decoded(s, None, carried)
@@ -201,14 +227,24 @@ class Seq2Seq(nn.Module):
         """E[y], or one-hot vectors."""
         count = self.head.symbols
         symbols = checked_symbols(symbols, count)
-        if self.target is not None:
-            vectors: Tensor = self.target(symbols)
+        if self._table is not None:
+            vectors: Tensor = self._table(symbols)
             return vectors
         return functional.one_hot(symbols, count).to(self.head.bias.dtype)
 
     def _attentional(self, weights: Tensor, s: Tensor, memory: Memory) -> Tensor:
         """Luong's attentional vector, tanh(W [c, s])."""
         return torch.tanh(self.readout(torch.cat([memory.context(weights), s], 2)))
+
+    def _aligned(self, read: Tensor, carried: Carried, lengths: Tensor | None) -> Decoded:
+        """The decoder that reads the encoder's output at its own place, over read = E[y], [B, U, n]."""
+        memory, last = carried.memory, carried.place + read.shape[1]
+        assert memory is not None
+        if last > memory.values.shape[1]:
+            raise ValueError(f"an aligned target is as long as its source: {memory.values.shape[1]} symbols at most")
+        h = memory.values[:, carried.place : last]
+        s, state = self.decoder(torch.cat([read, h], 2), carried.state, lengths)
+        return Decoded(s, None, dataclasses.replace(carried, state=state, place=last))
 
     def _feeding(self, read: Tensor, carried: Carried) -> Decoded:
         """Luong's decoder with input feeding, over read = E[y], [B, U, n]."""
@@ -292,6 +328,7 @@ class Carried:
     sources: Tensor  # [N] which source each row reads
     memory: Memory | None  # of these sources, with attention
     fed: Tensor | None  # Luong's last attentional vector [N, 1, n], with input feeding
+    place: int = 0  # symbols read, with "aligned"
 
 
 @dataclass(frozen=True)
@@ -328,7 +365,7 @@ class Decoder:
         if self.encoded.memory is not None and not torch.equal(sources, state.sources):  # a beam keeps them mostly
             memory = self.encoded.memory.rows(sources)
         fed = None if state.fed is None else state.fed[index]
-        return Carried(state.state.rows(index), sources, memory, fed)
+        return Carried(state.state.rows(index), sources, memory, fed, state.place)
 
 
 def _check(given: dict[str, Any]) -> None:
@@ -344,8 +381,13 @@ def _check(given: dict[str, Any]) -> None:
         )
     if given["tied"] and not given["embed"]:
         raise ValueError("tied shares the target's embedding with the output layer: it needs embed, the width of one")
+    if given["shared"] and not (given["embed"] and given["symbols"] == given["target_symbols"]):
+        raise ValueError("a shared embedding needs embed, the width of one, and as many source as target symbols")
     for name in ("begin", "end"):
-        if not 0 <= given[name] < given["target_symbols"]:
+        if name == "end" and attention == "aligned":
+            if given[name] is not None:
+                raise ValueError("an aligned target ends with its source: leave end out")
+        elif given[name] is None or not 0 <= given[name] < given["target_symbols"]:
             raise ValueError(f"{name} must be one of the {given['target_symbols']} target symbols, found {given[name]}")
     if stepwise and (given.get("weight_dropout") or given.get("locked")):
         raise ValueError(

@@ -253,7 +253,8 @@ def _notes(request: PoemRequest, drafts: Sequence[Draft]) -> list[str]:
     """What is to be said about how a request was read."""
     notes, keys = [], len(request.hide)
     if keys > 1 and keys % 2 and not request.mask and request.shape[0] == keys + 1:
-        notes.append(f"{keys}个字配成{keys + 1}句，最后一句不藏字 / {keys} characters, {keys + 1} lines: the last hides none")
+        zh = f"{keys}个字配成{keys + 1}句，最后一句不藏字"
+        notes.append(f"{zh} / {keys} characters, {keys + 1} lines: the last hides none")
     if request.theme and not drafts[0].imagery.known:
         unknown = drafts[0].imagery.unknown
         notes.append(f"旧诗里没有“{unknown}”，只取其意 / no old poem has {unknown}: its images are guessed")
