@@ -43,6 +43,7 @@ WEIGHT = 0.4
 PRESENT, SHARED = 0.3, 0.5
 RUN = 5
 ATTEMPTS = 4
+LAST_COMMON = 0x9FFF
 DRAWS = 14  # sets of images for the poems drawn at once
 NOTHING = Imagery("", (), "", True)
 
@@ -220,7 +221,8 @@ class Poet:
 @functools.lru_cache(maxsize=8)
 def _alphabet_of(symbols: tuple[str, ...], rhymes: str, sounds: str) -> Alphabet:
     vocab = Characters(symbols)
-    return Alphabet(vocab, book(rhymes), book(sounds), [0, int(vocab.encode("\n")[0])])
+    rare = [n for n, c in enumerate(symbols) if ord(c) > LAST_COMMON]  # few fonts have them
+    return Alphabet(vocab, book(rhymes), book(sounds), [0, int(vocab.encode("\n")[0]), *rare])
 
 
 def _alphabet(vocab: Characters, rhymes: str, sounds: str) -> Alphabet:
