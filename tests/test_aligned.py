@@ -60,7 +60,7 @@ def worst(got: Tensor, truth: Tensor) -> float:
 @pytest.mark.parametrize("variant", VARIANTS)
 @torch.no_grad()
 def test_it_is_its_equation(variant: str, cell: str) -> None:
-    """s<t> = RNN([E[y<t-1>], h<t>], s<t-1>), one step after the other; the RNN itself is taken as it is."""
+    """s<t> = RNN([E[y<t-1>], h<t>], s<t-1>), o<t> = [s<t>, h<t>], step after step; the RNN itself is taken as it is."""
     model, data = make(cell, **VARIANTS[variant]), batch()
     scores = model(data).log_softmax(2)
     embedding = model.encoder.embedding if model.target is None else model.target
@@ -71,7 +71,7 @@ def test_it_is_its_equation(variant: str, cell: str) -> None:
         h, state = (h.flip(1) if model.reverse else h)[0], None
         for t, y in enumerate([BEGIN, *one.y[0, :-1]]):
             s, state = model.decoder(torch.cat([table[y], h[t]]).view(1, 1, -1), state)
-            error = worst(scores[k, t], model.head.scores(s[0, 0]).log_softmax(0))
+            error = worst(scores[k, t], model.head.scores(torch.cat([s[0, 0], h[t]])).log_softmax(0))
             shown("aligned = plain loop", model.cell.name, (variant,), "output", error)
             assert error < EXACT
 
@@ -163,7 +163,8 @@ def test_its_arguments_build_it_again(variant: str, tmp_path: Path) -> None:
     if "shared" in VARIANTS[variant]:
         with torch.no_grad():
             again.encoder.embedding.weight[0] += 1
-        assert worst(again.head.scores(torch.ones(5)), model.head.scores(torch.ones(5))) > 0.1
+        o = torch.ones(model.head.width)
+        assert worst(again.head.scores(o), model.head.scores(o)) > 0.1
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ class CoupletConfig(Config):
     backward: float = 0.4  # share of pairs that are learned from the second line to the first
     blanks: float = 0.15  # share of pairs of whose given line some or all characters are hidden
     cell: str = "lstm"  # a shipped cell by name, or a file of equations
-    hidden: int = 304  # units of each layer and direction
+    hidden: int = 296  # units of each layer and direction
     layers: int = 1  # recurrent layers
     embed: int = 192  # width of the characters' embedding, which is the output layer's matrix too
     input_dropout: float = 0.0  # dropout on what the first layers read
