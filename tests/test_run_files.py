@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
