@@ -73,7 +73,7 @@ def in_group(work: Callable[..., None], *arguments: Any, processes: int = 2) -> 
         port = free.getsockname()[1]
     running = [start(_member, work, rank, processes, port, arguments) for rank in range(processes)]
     for process in running:
-        process.join(120)
+        process.join(300)  # a loaded machine may need long to start them
         if process.exitcode is None:
             process.kill()
     codes = [p.exitcode for p in running]
