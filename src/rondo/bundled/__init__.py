@@ -28,6 +28,12 @@ def find(name: str | Path) -> Path:
     return FOLDER / f"{path.name}.safetensors"
 
 
+def model_file(name: str | Path) -> Path:
+    """The model file that is meant: of a run folder its own, else as `find`."""
+    path = find(name)
+    return path / "model.safetensors" if path.is_dir() else path
+
+
 def card(name: str) -> str:
     """What is to be known about a bundled model, as Markdown."""
     return find(name).with_suffix(".md").read_text(encoding="utf-8")

@@ -133,8 +133,7 @@ def _evaluated(run: Path, data: Path, rows: int, count: int) -> dict[str, Any]:
     from rondo import bundled
     from rondo.files import read_tensors
 
-    path = bundled.find(run)
-    path = path / "model.safetensors" if path.is_dir() else path
+    path = bundled.model_file(run)
     task = read_tensors(path)[2].get("task", "text")
     if task == "poetry":
         from rondo.tasks.poetry.evaluate import evaluate as poetry

@@ -15,8 +15,6 @@ from rondo.cli.app import app
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-SCHEMES = {"even": "双句押韵", "pairs": "双句一压", "134": "一三四押"}
-
 verse = typer.Typer(help="Judge poems and couplets, mend them, go on with them.")
 app.add_typer(verse, name="verse")
 ModelName = Annotated[
@@ -113,11 +111,12 @@ def _judge_poem(
     block: str, book: str, scheme: str, strict: bool, lang: Lang, model: str
 ) -> tuple[str, dict[str, Any], RenderableType]:
     """Under the book asked for, or the best one; with a verdict under each."""
+    from rondo.verse.forms import SCHEME_NAMES
     from rondo.verse.judge import best, judge_all
     from rondo.verse.paste import lines
     from rondo.verse.show import poem_table, verdict
 
-    reports = judge_all(lines(block), SCHEMES.get(scheme, scheme), strict)
+    reports = judge_all(lines(block), SCHEME_NAMES.get(scheme, scheme), strict)
     report = reports[book] if book else best(reports)
     verdicts = {name: {"broken": r.broken, "verdict": verdict(r, lang.value)} for name, r in reports.items()}
     values, view = report.to_json() | {"books": verdicts}, poem_table(report, lang.value, list(reports.values()))

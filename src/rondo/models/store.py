@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from rondo import bundled
+from rondo.data.vocab import Characters, from_json
 from rondo.files import LONGEST, FileError, load_tensors, save_tensors
 from rondo.models.classifier import Classifier
 from rondo.models.generator import Generator
@@ -30,6 +32,7 @@ from rondo.render.load import cell_from_json
 from rondo.render.text import to_json
 from rondo.rnn import RNN
 
+M = TypeVar("M", bound=nn.Module)
 SHAPES: dict[str, Any] = {"generator": Generator, "classifier": Classifier, "tagger": Tagger, "seq2seq": Seq2Seq}
 LARGEST = 1 << 20  # of any number among the arguments: more is a slip, or a hostile file
 DEEPEST = 100  # layers
@@ -77,6 +80,22 @@ def load_model(path: Path) -> tuple[Any, dict[str, Any]]:
         tensors = {k: v.float() if v.dtype == precision else v for k, v in tensors.items()}
     fill(model, tensors, path)
     return model.eval(), about
+
+
+def load_task_model(name: Path | str, task: str, shape: type[M], called: str) -> tuple[M, Characters, dict[str, Any]]:
+    """The model of a task, its vocabulary of characters, and the metadata: from a run folder, a model file, or the name
+    of a bundled model. `called` names such a model in an error. Raises FileError."""
+    path = bundled.model_file(name)
+    model, about = load_model(path)
+    if not isinstance(model, shape) or about.get("task") != task:
+        raise FileError(f"{path} is no {called}")
+    try:
+        vocab = from_json(about["vocabulary"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileError(f"{path} is no {called}: {_reason(error)}") from None
+    if not isinstance(vocab, Characters) or len(vocab) != model.head.symbols:  # type: ignore[union-attr]
+        raise FileError(f"{path} is no {called}: its vocabulary is another")
+    return model, vocab, about
 
 
 class _Undrawn(TorchFunctionMode):

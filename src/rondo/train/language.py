@@ -153,8 +153,8 @@ def _whole_words(vocab: Vocab, predictor: Any, state: Any, scores: Tensor, count
 
 def load_language_model(path: Path | str) -> LanguageModel:
     """From a run folder, a model file, or the name of a bundled model. Raises FileError with the reason."""
-    path = bundled.find(path)
-    model, about = load_model(path / "model.safetensors" if path.is_dir() else path)
+    path = bundled.model_file(path)
+    model, about = load_model(path)
     if not isinstance(model, Generator):
         raise FileError(f"{path} is a {type(model).__name__.lower()}, a language model is needed")
     if model.conditions is not None:

@@ -69,6 +69,11 @@ class Book:
         """The tones of a character, "平" and "仄"; empty where the book does not have it."""
         return frozenset(reading.tone for reading in self.readings(char))
 
+    @property
+    def sounds(self) -> Book:
+        """The book whose tones a poem in these rhymes follows: 词林正韵 lists few second readings, 平水韵 has them."""
+        return book("pingshui") if self.name == "cilin" else self
+
     def rhyme_groups(self, char: str, tone: Tone = "平") -> frozenset[int]:
         """The groups in which a character rhymes when read in this tone."""
         return frozenset(reading.group for reading in self.readings(char) if reading.tone == tone)

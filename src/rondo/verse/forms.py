@@ -23,9 +23,11 @@ from rondo.verse.books import VerseError
 
 PING, ZE = "平", "仄"
 OPPOSITE = {PING: ZE, ZE: PING}
+FREE = "中"  # a place of a template where either tone may stand
 LENGTHS = (5, 7)
 FORMS = {"五绝": (4, 5), "七绝": (4, 7), "五律": (8, 5), "七律": (8, 7)}  # lines, characters of a line
 SCHEMES = ("双句押韵", "双句一压", "一三四押")
+SCHEME_NAMES = {"even": "双句押韵", "pairs": "双句一压", "134": "一三四押"}  # for people who type English
 PLACES = ("藏头", "藏尾", "藏中", "递增", "递减", "递减至首")
 TYPES = {(ZE, ZE): "A", (PING, PING): "B", (PING, ZE): "C", (ZE, PING): "D"}  # by second character and end
 FIXED = {"A": "中仄中平仄", "B": "中平中仄平", "C": "中平中仄仄", "D": "中仄中平平"}
@@ -41,7 +43,7 @@ def tone_strings(kind: str, length: int) -> frozenset[str]:
 
 
 def _filled(template: str) -> list[str]:
-    return ["".join(s) for s in itertools.product(*((PING, ZE) if c == "中" else c for c in template))]
+    return ["".join(s) for s in itertools.product(*((PING, ZE) if c == FREE else c for c in template))]
 
 
 def _allowed(kind: str, s: str) -> bool:
@@ -115,6 +117,13 @@ def places(at: str, keys: int, length: int) -> tuple[int, ...]:
         return tuple(i % length for i in range(keys))
     last = keys if at == "递减至首" else length
     return tuple((last - 1 - i) % length for i in range(keys))
+
+
+def template(kind: str, length: int, inner: str = "") -> str:
+    """What a line of this type demands of each character: 平 仄 or 中 (free); `inner` replaces the type's own string
+    for the last five."""
+    last = inner or FIXED[kind]
+    return last if length == 5 else FREE + OPPOSITE[last[1]] + last
 
 
 def fits(tones: Sequence[frozenset[str]], strings: frozenset[str]) -> bool:

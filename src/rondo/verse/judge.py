@@ -18,8 +18,8 @@ from typing import Any
 from rondo.verse import books
 from rondo.verse.books import TITLES, Book, VerseError
 from rondo.verse.faults import BOTH, Fault, tone_class
-from rondo.verse.forms import FORMS, LENGTHS
-from rondo.verse.metre import FREE, Metre, metre
+from rondo.verse.forms import FORMS, FREE, LENGTHS
+from rondo.verse.metre import Metre, metre
 from rondo.verse.pairs import CoupletReport, judge_couplet
 from rondo.verse.paste import read as read  # pasted text -> poems: the other half of judging
 from rondo.verse.rhyme import EVEN, Rhyme, rhyme

@@ -18,11 +18,10 @@ from dataclasses import dataclass
 
 from rondo.verse.books import Book, Tone, share_ping
 from rondo.verse.faults import Fault, admits, english
-from rondo.verse.forms import FIXED, OPPOSITE, PING, TYPES, ZE, fits
+from rondo.verse.forms import FREE, OPPOSITE, PING, TYPES, ZE, fits, template
 
 Tones = Sequence[frozenset[Tone]]  # of each character of a line; empty where the book does not have it
 
-FREE = "中"
 IDEAL = {"A": "仄仄平平仄", "B": "平平仄仄平", "C": "平平平仄仄", "D": "仄仄仄平平"}
 LICENCE = "平平仄平仄"  # of C
 
@@ -45,13 +44,6 @@ class Metre:
     off: tuple[Fault, ...]
     tails: tuple[Fault, ...]
     notes: tuple[Fault, ...]
-
-
-def template(kind: str, length: int, inner: str = "") -> str:
-    """What a line of this type demands of each character: 平 仄 or 中 (free); `inner` replaces the type's own string
-    for the last five."""
-    last = inner or FIXED[kind]
-    return last if length == 5 else FREE + OPPOSITE[last[1]] + last
 
 
 def metre(poem: Sequence[str], ends: Sequence[Tone], rhyming: Sequence[bool], book: Book) -> Metre:

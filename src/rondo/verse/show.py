@@ -16,9 +16,8 @@ from rich.text import Text
 
 from rondo.verse.books import TITLES
 from rondo.verse.faults import BOTH, UNKNOWN, Fault
-from rondo.verse.forms import PING, ZE
+from rondo.verse.forms import FREE, PING, ZE
 from rondo.verse.judge import NEITHER, OLD, REGULATED, Line, Mark, Report
-from rondo.verse.metre import FREE
 from rondo.verse.pairs import CoupletReport, Place
 
 SIGNS = {PING: "○", ZE: "●", BOTH: "◎", UNKNOWN: "?"}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from rondo.expr.graph import nearest
 from rondo.tasks.couplet.words import abusive
 from rondo.verse.books import VerseError
 from rondo.verse.forms import check_choice
 from rondo.verse.paste import parts
+from rondo.verse.request import checked_request
 from rondo.verse.script import is_han, simplify
 
 SHORTEST, LONGEST, MOST = 2, 20, 20  # characters of a line; couplets of an answer
@@ -158,14 +158,4 @@ class CoupletResponse(BaseModel):
 
 def couplet_request(**values: Any) -> CoupletRequest:
     """A checked request. Raises VerseError saying what is wrong."""
-    try:
-        return CoupletRequest(**values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        cause = first.get("ctx", {}).get("error")
-        if isinstance(cause, VerseError):
-            raise cause from None
-        name = ".".join(map(str, first["loc"]))
-        known = list(CoupletRequest.model_fields)
-        hint = nearest(name, known) if name not in known else ""
-        raise VerseError(f"{name}：{first['msg']}{hint}") from None
+    return checked_request(CoupletRequest, values)

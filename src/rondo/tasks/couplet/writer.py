@@ -19,12 +19,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rondo import bundled
 from rondo.data.batch import Batch
-from rondo.data.vocab import Characters, from_json
+from rondo.data.vocab import Characters
 from rondo.files import FileError
 from rondo.models.seq2seq import Seq2Seq
-from rondo.models.store import load_model
+from rondo.models.store import load_task_model
 from rondo.search.sample import sample
 from rondo.tasks.couplet.data import (
     BACKWARD,
@@ -75,17 +74,12 @@ class Writer:
     @classmethod
     def load(cls, path: Path | str = "couplet") -> Writer:
         """From a run folder, a model file, or the name of a bundled model. Raises FileError."""
-        path = bundled.find(path)
-        path = path / "model.safetensors" if path.is_dir() else path
-        model, about = load_model(path)
-        if not isinstance(model, Seq2Seq) or about.get("task") != "couplet":
-            raise FileError(f"{path} is no model of couplets")
+        model, vocab, about = load_task_model(path, "couplet", Seq2Seq, "model of couplets")
         try:
-            vocab = from_json(about["vocabulary"])
             usage = Usage.from_json(about["usage"], len(vocab))
         except (KeyError, ValueError) as error:
             raise FileError(f"{path} is no model of couplets: {error}") from None
-        if not isinstance(vocab, Characters) or "".join(vocab.symbols[: len(SPECIAL)]) != SPECIAL:
+        if "".join(vocab.symbols[: len(SPECIAL)]) != SPECIAL:
             raise FileError(f"{path} is no model of couplets: its vocabulary is another")
         return cls(model, vocab, usage)
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rondo.verse.books import Book, book
-from rondo.verse.forms import FIXED, PING, ZE
+from rondo.verse.forms import PING, ZE, template
 
 Ints = NDArray[np.int64]
 
@@ -103,10 +103,7 @@ def _tones(kind: str, end: str, length: int) -> list[int]:
     """The tone that each slot of a line demands: the fixed places of its type, and its end."""
     fixed = [0] * length
     if kind:
-        template = FIXED[kind]
-        fixed[-5:] = [TONES.get(c, 0) for c in template]
-        if length == 7:
-            fixed[1] = 3 - fixed[3]
+        fixed = [TONES.get(c, 0) for c in template(kind, length)]
     if end:
         fixed[-1] = TONES[end]
     return fixed

@@ -5,11 +5,11 @@ Nothing of the decoder is used: every pattern and every rhyme group is tried, ch
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from rondo.tasks.poetry.request import Poem, PoemRequest
 from rondo.verse.books import Book, book
-from rondo.verse.forms import OPPOSITE, PING, SCHEMES, ZE, patterns, places, rhyme_sets
+from rondo.verse.forms import OPPOSITE, PING, ZE, fits, patterns
 
 Sets = tuple[int | None, ...]
 
@@ -21,54 +21,35 @@ def faults(request: PoemRequest, poem: Poem) -> list[str]:
         return [f"{count} lines of {length} were asked for: {lines}"]
     found = [
         f"line {i + 1}, place {p + 1}: {c} was asked for, {lines[i][p]} stands there"
-        for i, row in enumerate(required(request))
+        for i, row in enumerate(request.required)
         for p, c in enumerate(row)
         if c and lines[i][p] != c
     ]
     off = {(r["rule"], r["line"], r["place"]) for r in poem.relaxed}
     tone = ZE if any(r["rule"] == "oblique rhyme" for r in poem.relaxed) else PING
     ways = [
-        _rhyme_faults(request, lines, s, tone, off) + _tone_faults(request, lines, s, tone, off) for s in _sets(request)
+        _rhyme_faults(request, lines, s, tone, off) + _tone_faults(request, lines, s, tone, off) for s in request.sets
     ]
     return found + min(ways, key=len)
 
 
 def satisfiable(request: PoemRequest) -> bool:
     """Whether some poem keeps every rule of a request: its characters fit a pattern, its line ends can rhyme."""
-    rows, used = required(request), book(request.book)
-    for sets in _sets(request):
+    rows, used = request.required, book(request.book)
+    sounds = used.sounds
+    for sets in request.sets:
         ends = {s: [r[-1] for r, k in zip(rows, sets, strict=True) if k == s and r[-1]] for s in sets if s is not None}
         if not all(_rhyme(chars, used, PING) for chars in ends.values()):
             continue
         marks = [ZE if s is None else PING for s in sets]
         if request.free or any(
-            all(_fits(row, strings, _sounds(request)) for row, strings in zip(rows, pattern.lines, strict=True))
+            all(
+                _fits(row, strings, book(request.book).sounds) for row, strings in zip(rows, pattern.lines, strict=True)
+            )
             for pattern in patterns(marks, len(rows[0]))
         ):
             return True
     return False
-
-
-def required(request: PoemRequest) -> list[list[str]]:
-    """For each line and place the character that was asked for, or ""."""
-    count, length = request.shape
-    rows = [["" if c == "_" else c for c in row] for row in request.rows()] if request.mask else []
-    rows = rows or [[""] * length for _ in range(count)]
-    for row, place, c in zip(rows, places(request.at, len(request.hide), length), request.hide, strict=False):
-        row[place] = c
-    return rows
-
-
-def _sets(request: PoemRequest) -> Iterator[Sets]:
-    """Every reading of the rhyme option: line 1 may join in the classical one."""
-    scheme = request.rhyme if request.rhyme in SCHEMES else "双句押韵"
-    for first in (True,) if request.rhyme == "首句入韵" else (False, True):
-        yield rhyme_sets(scheme, request.shape[0], first)
-
-
-def _sounds(request: PoemRequest) -> Book:
-    used = book(request.book)
-    return book("pingshui") if used.name == "cilin" else used
 
 
 def _rhyme(chars: Sequence[str], used: Book, tone: str) -> bool:
@@ -99,7 +80,7 @@ def _tone_faults(
         [
             f"no line of this type: {line}"
             for line, row, strings in zip(lines, opened, pattern.lines, strict=True)
-            if not _fits(row, strings, _sounds(request))
+            if not _fits(row, strings, book(request.book).sounds)
         ]
         for pattern in patterns(marks, len(lines[0]))
     ]
@@ -108,5 +89,4 @@ def _tone_faults(
 
 def _fits(row: Sequence[str], strings: frozenset[str], sounds: Book) -> bool:
     """Whether the characters of a line, "" for any, can be read as one of the strings."""
-    tones = [sounds.tones(c) if c else frozenset[str]() for c in row]
-    return any(all(not t or c in t for t, c in zip(tones, string, strict=True)) for string in strings)
+    return fits([sounds.tones(c) if c else frozenset[str]() for c in row], strings)

@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rondo.verse.books import Book, Reading, book
+from rondo.verse.books import Book, Reading
 from rondo.verse.forms import OPPOSITE, PING, ZE, Pattern, ends, patterns
 
 LEAST = 26  # characters that a rhyme group has, unless hidden characters ask for it
@@ -32,11 +32,6 @@ class Demand:
     sets: tuple[tuple[int | None, ...], ...]
     book: Book
     regulated: bool = True
-
-    @property
-    def sounds(self) -> Book:
-        """The book that says the tones: 词林正韵 lists few second readings and follows 平水韵's."""
-        return book("pingshui") if self.book.name == "cilin" else self.book
 
     @property
     def lines(self) -> int:
@@ -125,7 +120,7 @@ def _lines(demand: Demand, pattern: Pattern | None) -> tuple[tuple[frozenset[str
         return (None,) * demand.lines, ()
     lines, relaxed = [], []
     for i, (required, strings) in enumerate(zip(demand.required, pattern.lines, strict=True)):
-        tones = [demand.sounds.tones(c) if c else frozenset[str]() for c in required]
+        tones = [demand.book.sounds.tones(c) if c else frozenset[str]() for c in required]
         clashes: dict[tuple[int, ...], list[str]] = {}
         for s in sorted(strings):
             clashes.setdefault(tuple(p for p, t in enumerate(tones) if t and s[p] not in t), []).append(s)

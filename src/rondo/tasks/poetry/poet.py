@@ -23,10 +23,9 @@ import torch
 
 from rondo import bundled
 from rondo.data.batch import Batch
-from rondo.data.vocab import Characters, from_json
-from rondo.files import FileError
+from rondo.data.vocab import Characters
 from rondo.models.generator import Generator
-from rondo.models.store import load_model
+from rondo.models.store import load_task_model
 from rondo.search.sample import sample
 from rondo.tasks.poetry.brief import STYLES, THEME, WORD, Brief, Ints, rhyme_class
 from rondo.tasks.poetry.masks import Alphabet, SlotMask
@@ -34,7 +33,7 @@ from rondo.tasks.poetry.novelty import Known
 from rondo.tasks.poetry.plan import Choice, Demand, Plan, choices
 from rondo.tasks.poetry.request import Line, Mark, Poem, PoemRequest, PoemResponse
 from rondo.verse.books import book
-from rondo.verse.forms import FIXED, OPPOSITE, PING, SCHEMES, ZE, places, rhyme_sets
+from rondo.verse.forms import FIXED, FREE, PING, ZE, template
 from rondo.verse.imagery import Imagery, imagery
 
 SPREAD = {5: 64, 7: 56}  # poems drawn at once, by the length of a line
@@ -70,22 +69,15 @@ class Poet:
     @classmethod
     def load(cls, path: Path | str = "poetry") -> Poet:
         """From a run folder, a model file, or the name of a bundled model. Raises FileError."""
-        path = bundled.find(path)
-        path = path / "model.safetensors" if path.is_dir() else path
-        model, about = load_model(path)
-        if not isinstance(model, Generator) or about.get("task") != "poetry":
-            raise FileError(f"{path} is no generator of poems")
-        vocab = from_json(about["vocabulary"])
-        if not isinstance(vocab, Characters):
-            raise FileError(f"{path} is no generator of poems: its vocabulary is not one of characters")
-        known = path.with_suffix(".known")
+        model, vocab, _ = load_task_model(path, "poetry", Generator, "generator of poems")
+        known = bundled.model_file(path).with_suffix(".known")
         return cls(model, vocab, Known.load(known) if known.exists() else None)
 
     def write(self, request: PoemRequest) -> PoemResponse:
         """The poems of a request. It never fails: what cannot be kept is relaxed, and named."""
         demand = demand_of(request)
         options = choices(demand)
-        alphabet = self.alphabet(demand)
+        alphabet = _alphabet(self.vocab.symbols, demand.book.name, demand.book.sounds.name)
         kept: list[Draft] = []
         for attempt in range(ATTEMPTS):
             numbers = random.Random(f"{request.seed}/{attempt}")
@@ -95,10 +87,6 @@ class Poet:
                 break
         best = _diverse(sorted(kept, key=lambda d: -self._score(d, demand)), request.count)
         return PoemResponse(poems=[self._proven(d, demand) for d in best], notes=_notes(request, best))
-
-    def alphabet(self, demand: Demand) -> Alphabet:
-        """What may be written, by the demand's books."""
-        return _alphabet(self.vocab, demand.book.name, demand.sounds.name)
 
     def _drafts(
         self, request: PoemRequest, demand: Demand, options: list[Choice], alphabet: Alphabet, numbers: random.Random
@@ -191,12 +179,12 @@ class Poet:
 
     def _proof(self, i: int, text: str, draft: Draft, demand: Demand) -> Line:
         plan, strings = draft.plan, draft.plan.lines[i]
-        tones = [demand.sounds.tones(c) for c in text]
+        tones = [demand.book.sounds.tones(c) for c in text]
         fitting = [
             s for s in sorted(strings or ()) if all(not t or c == "?" or c in t for t, c in zip(tones, s, strict=True))
         ]
         kind = plan.pattern.types[i] if plan.pattern else ""
-        wanted = _wanted(kind, demand.length)
+        wanted = ["" if c == FREE else c for c in template(kind, demand.length)] if kind else [""] * demand.length
         clash = {r.place - 1 for r in plan.relaxed if r.rule == "tone" and r.line == i + 1}
         marks = [
             Mark(
@@ -219,36 +207,16 @@ class Poet:
 
 
 @functools.lru_cache(maxsize=8)
-def _alphabet_of(symbols: tuple[str, ...], rhymes: str, sounds: str) -> Alphabet:
+def _alphabet(symbols: tuple[str, ...], rhymes: str, sounds: str) -> Alphabet:
+    """What may be written, by the books of rhymes and of tones."""
     vocab = Characters(symbols)
     rare = [n for n, c in enumerate(symbols) if ord(c) > LAST_COMMON]  # few fonts have them
     return Alphabet(vocab, book(rhymes), book(sounds), [0, int(vocab.encode("\n")[0]), *rare])
 
 
-def _alphabet(vocab: Characters, rhymes: str, sounds: str) -> Alphabet:
-    return _alphabet_of(vocab.symbols, rhymes, sounds)
-
-
-def _wanted(kind: str, length: int) -> list[str]:
-    """The tone that the pattern fixes at each place of a line, "" where it is free."""
-    if not kind:
-        return [""] * length
-    fixed = ["" if c == "中" else c for c in FIXED[kind]]
-    return fixed if length == 5 else ["", OPPOSITE[FIXED[kind][1]], *fixed]
-
-
 def demand_of(request: PoemRequest) -> Demand:
     """What a request asks to be kept."""
-    lines, length = request.shape
-    required = [[""] * length for _ in range(lines)]
-    if request.mask:
-        required = [["" if c == "_" else c for c in row] for row in request.rows()]
-    for i, place in enumerate(places(request.at, len(request.hide), length)):
-        required[i][place] = request.hide[i]
-    scheme = request.rhyme if request.rhyme in SCHEMES else "双句押韵"
-    open_ = (True,) if request.rhyme == "首句入韵" else (False, True)
-    sets = tuple(dict.fromkeys(rhyme_sets(scheme, lines, first) for first in open_))
-    return Demand(tuple(map(tuple, required)), sets, book(request.book), not request.free)
+    return Demand(request.required, request.sets, book(request.book), not request.free)
 
 
 def _notes(request: PoemRequest, drafts: Sequence[Draft]) -> list[str]:

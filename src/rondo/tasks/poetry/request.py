@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from rondo.expr.graph import nearest
 from rondo.tasks.poetry.brief import LONGEST, MOST_LINES, STYLES
 from rondo.verse.books import VerseError, book
-from rondo.verse.forms import FORMS, PLACES, SCHEMES
+from rondo.verse.forms import FORMS, PLACES, SCHEME_NAMES, SCHEMES, check_choice, places, rhyme_sets
+from rondo.verse.request import checked_request
 from rondo.verse.script import is_han, simplify
 
 LENGTHS = {"五言": 5, "七言": 7}
@@ -37,9 +37,7 @@ NAMES = {  # what people type -> the value
     "cangzhong": "藏中",
     "dizeng": "递增",
     "dijian": "递减",
-    "even": "双句押韵",
-    "pairs": "双句一压",
-    "134": "一三四押",
+    **SCHEME_NAMES,
     "双句一押": "双句一压",
     "首句入韵": "首句入韵",
     "shuangjuyayun": "双句押韵",
@@ -88,10 +86,12 @@ class PoemRequest(BaseModel):
 
     @model_validator(mode="after")
     def _fits(self) -> PoemRequest:
-        _choice("体裁", "form", self.form, ("", *FORMS, *LENGTHS))
-        _choice("藏字位置", "place", self.at, PLACES)
-        _choice("押韵方式", "rhyme option", self.rhyme, RHYMES)
-        _choice("风格", "style", self.style, STYLES)
+        if self.form:
+            check_choice("form", "体裁", self.form, [*FORMS, *LENGTHS])
+        check_choice("place", "藏字位置", self.at, PLACES)
+        check_choice("rhyme option", "押韵方式", self.rhyme, RHYMES)
+        if self.style:
+            check_choice("style", "风格", self.style, STYLES[1:])
         if len(self.theme) > MOST_THEME:
             raise VerseError(f"主题最多{MOST_THEME}个字 / a theme has at most {MOST_THEME} characters")
         if len(self.hide) > MOST_KEYS:
@@ -119,6 +119,23 @@ class PoemRequest(BaseModel):
             return FORMS[self.form]
         keys, length = len(self.hide), LENGTHS.get(self.form, FORMS.get(self.form, (0, 7))[1])
         return (max(2, keys + keys % 2) if keys > 1 else 4), length
+
+    @property
+    def required(self) -> tuple[tuple[str, ...], ...]:
+        """For each line and place the character that was asked for, or ""."""
+        count, length = self.shape
+        rows = [["" if c == "_" else c for c in row] for row in self.rows()] if self.mask else []
+        rows = rows or [[""] * length for _ in range(count)]
+        for row, place, c in zip(rows, places(self.at, len(self.hide), length), self.hide, strict=False):
+            row[place] = c
+        return tuple(map(tuple, rows))
+
+    @property
+    def sets(self) -> tuple[tuple[int | None, ...], ...]:
+        """For each reading of the rhyme option the rhyme set of every line: line 1 may join in the classical one."""
+        scheme = self.rhyme if self.rhyme in SCHEMES else "双句押韵"
+        joins = (True,) if self.rhyme == "首句入韵" else (False, True)
+        return tuple(dict.fromkeys(rhyme_sets(scheme, self.shape[0], first) for first in joins))
 
     def rows(self) -> list[str]:
         """The mask's lines, every free place as _. Raises VerseError where they are no poem."""
@@ -181,23 +198,4 @@ class PoemResponse(BaseModel):
 
 def poem_request(**values: Any) -> PoemRequest:
     """A checked request. Raises VerseError saying what is wrong."""
-    try:
-        return PoemRequest(**values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        cause = first.get("ctx", {}).get("error")
-        if isinstance(cause, VerseError):
-            raise cause from None
-        name = ".".join(map(str, first["loc"]))
-        known = list(PoemRequest.model_fields)
-        hint = nearest(name, known) if name not in known else ""
-        raise VerseError(f"{name}：{first['msg']}{hint}") from None
-
-
-def _choice(chinese: str, english: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        listed = "、".join(k for k in known if k)
-        raise VerseError(
-            f"没有这种{chinese}：{value!r}，可选 {listed} / "
-            f"there is no {english} {value!r}{nearest(value, [k for k in known if k])}"
-        )
+    return checked_request(PoemRequest, values)
