@@ -36,7 +36,6 @@ def faults(request: PoemRequest, poem: Poem) -> list[str]:
 def satisfiable(request: PoemRequest) -> bool:
     """Whether some poem keeps every rule of a request: its characters fit a pattern, its line ends can rhyme."""
     rows, used = request.required, book(request.book)
-    sounds = used.sounds
     for sets in request.sets:
         ends = {s: [r[-1] for r, k in zip(rows, sets, strict=True) if k == s and r[-1]] for s in sets if s is not None}
         if not all(_rhyme(chars, used, PING) for chars in ends.values()):
