@@ -35,10 +35,11 @@ from rondo.tasks.couplet.request import CoupletResponse, couplet_request
 from rondo.tasks.couplet.rules import LOWER, UPPER, Alphabet, Demand, PairMask, places
 from rondo.tasks.couplet.train import Splits, build, resume, train
 from rondo.tasks.couplet.usage import FACING, Usage
-from rondo.tasks.couplet.words import GLOOMY, HEADINGS, RUDE, SAD, abusive, headings, kind_of, rude
+from rondo.tasks.couplet.words import GLOOMY, HEADINGS, SAD, headings, kind_of
 from rondo.tasks.couplet.writer import Writer, diverse
 from rondo.train import configs
 from rondo.train.config import ConfigError
+from rondo.verse.abuse import RUDE, abusive, rude
 from rondo.verse.books import VerseError, book
 from rondo.verse.pairs import FUNCTION_CHARS, judge_couplet
 

@@ -15,6 +15,7 @@ from rondo.data.vocab import build
 from rondo.files import FileError
 from rondo.models.generator import Generator
 from rondo.models.store import load_model
+from rondo.search.predictor import as_prime, read
 from rondo.train import configs
 from rondo.train.bundled import FACTS, TEXTS, make
 from rondo.train.config import TextConfig
@@ -42,6 +43,16 @@ def test_next_symbols_are_the_softmax() -> None:
     assert [p for _, p in found] == sorted((p for _, p in found), reverse=True)
     word, p = found[0] if found[0][0] != "\n" else found[1]
     assert -math.log2(p) == pytest.approx(bits(model, f"the cat {word}") - bits(model, "the cat"), rel=1e-4)
+
+
+@pytest.mark.parametrize("level", ["character", "word", "subword"])
+def test_a_line_that_ended_is_forgotten_as_in_training(level: str) -> None:
+    model = language_model(level)
+    one, other = (read(model.predictor(), as_prime(model.vocab.encode(t).tolist()))[0] for t in ("\n", "\nthe cat\n"))
+    assert torch.equal(one, other)
+    whole = LanguageModel(model.model, model.vocab, {"config": {"documents": "file"}})
+    other, _ = read(whole.predictor(), as_prime(model.vocab.encode("\nthe cat\n").tolist()))
+    assert not torch.equal(one, other)
 
 
 def test_a_word_of_pieces_has_their_product_and_a_boundary() -> None:

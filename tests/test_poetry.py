@@ -19,17 +19,19 @@ from rondo.data.text import DataError
 from rondo.data.vocab import Characters
 from rondo.files import FileError
 from rondo.models.store import save_model
-from rondo.tasks.poetry.brief import COLUMNS, RHYMES, Brief, rhyme_class
+from rondo.tasks.poetry import evaluate
+from rondo.tasks.poetry.brief import COLUMNS, RHYMES, STYLES, Brief, rhyme_class
 from rondo.tasks.poetry.check import faults, satisfiable
 from rondo.tasks.poetry.config import PoetryConfig
 from rondo.tasks.poetry.data import Poem, Poems, Sounds, batches, line_types, one_pass, read_poems, required
 from rondo.tasks.poetry.mend import continued, mend
 from rondo.tasks.poetry.novelty import GRAM, Known
 from rondo.tasks.poetry.plan import choices
-from rondo.tasks.poetry.poet import Poet, demand_of
+from rondo.tasks.poetry.poet import Poet, _alphabet, _other_style, demand_of
 from rondo.tasks.poetry.request import poem_request
 from rondo.tasks.poetry.train import Splits, build, resume, train
 from rondo.train.language import load_language_model
+from rondo.verse.abuse import RUDE
 from rondo.verse.books import VerseError, book
 from rondo.verse.forms import FORMS, LINES, PLACES, SCHEMES
 from rondo.verse.judge import judge
@@ -289,7 +291,12 @@ def test_plain_batches_tell_the_form_alone(poems: Poems) -> None:
 
 def write(path: Path, poems: list[Poem]) -> None:
     rows = [
-        {"content": "|".join(p.lines), "keywords": " ".join(p.keywords), "title": p.title, "dynasty": "唐"}
+        {
+            "content": "|".join(p.lines),
+            "keywords": " ".join(p.keywords),
+            "title": p.title,
+            "dynasty": STYLES[p.style or 1],
+        }
         for p in poems
     ]
     with gzip.open(path, "wt", encoding="utf-8") as file:
@@ -387,6 +394,41 @@ def test_command_errors(run, arguments: tuple[str, ...], message: str) -> None:
     code, _, err = run("poem", *arguments)
     assert code == 2
     assert message in err
+
+
+def test_abuse_is_not_answered_and_never_written(poet: Poet) -> None:
+    for values in ({"theme": "傻逼"}, {"hide": "贱人"}, {"mask": "贱____|人____"}, {"mask": "_贱人__|_____"}):
+        with pytest.raises(VerseError, match="a word of abuse"):
+            poem_request(**values)
+    assert poem_request(theme="我想家了，你妈妈还好吗").theme  # 你妈妈 is no abuse
+    alphabet = _alphabet(poet.vocab.symbols, "pingshui", "pingshui")
+    numbers = [n for n, c in enumerate(poet.vocab.symbols) if c in RUDE]
+    assert not alphabet.tones[numbers].any()
+    (poem,) = poet.write(poem_request(hide="贱春", form="五言")).poems  # what was given stands
+    assert [line[0] for line in poem.lines] == ["贱", "春"]
+
+
+def test_a_style_is_told_from_the_other(poet: Poet) -> None:
+    told = torch.from_numpy(np.stack([Brief(4, 5, style=s).columns() for s in (1, 2)]))
+    other = torch.from_numpy(np.stack([Brief(4, 5, style=s).columns() for s in (2, 1)]))
+    assert torch.equal(_other_style(told), other)
+
+
+def test_judges_beside_the_measures(run, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Poems of an untrained network, and those of the file, which the judges have learned."""
+    monkeypatch.setattr(evaluate, "read_themes", lambda: {"古典": list("月山水花春秋夜云江雪")})
+    song = Poem(
+        ("横看成岭侧成峰", "远近高低各不同", "不识庐山真面目", "只缘身在此山中"), ("庐山",), "题西林壁", 2
+    )  # 苏轼
+    file = str(tmp_path / "x.jsonl.gz")
+    write(tmp_path / "x.jsonl.gz", [*POEMS, song])
+    code, out, _ = run("evaluate", str(saved), "--data", file, "--count", "0", "--judges", file)
+    found = json.loads(out)
+    assert code == 0
+    assert found["judged"] == 10 * 2 * 4
+    assert "written" not in found
+    assert found["file_style"] == 1.0  # it has learned these very poems
+    assert 0 <= found["poems_theme_of_ten"] <= 1
 
 
 def test_evaluation_of_a_file_of_poems(run, saved: Path, tmp_path: Path) -> None:

@@ -124,12 +124,16 @@ def evaluate(
     data: Annotated[Path, typer.Option(metavar="FILE", help="text, poems or couplets, as the model was trained on")],
     rows: Annotated[int, typer.Option(min=1, help="language model: rows side by side: faster; 1: exact")] = 1,
     count: Annotated[int, typer.Option(min=0, help="poems, couplets: how many are written and judged")] = 200,
+    judges: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="poems: a file of poems that judges of theme and style learn from"),
+    ] = None,
 ) -> None:
     """Measure a model on a file of its task's format (a language model: any text); prints JSON."""
-    print(json.dumps(_evaluated(run, data, rows, count), indent=1, ensure_ascii=False))
+    print(json.dumps(_evaluated(run, data, rows, count, judges), indent=1, ensure_ascii=False))
 
 
-def _evaluated(run: Path, data: Path, rows: int, count: int) -> dict[str, Any]:
+def _evaluated(run: Path, data: Path, rows: int, count: int, judges: Path | None) -> dict[str, Any]:
     from rondo import bundled
     from rondo.files import read_tensors
 
@@ -138,7 +142,7 @@ def _evaluated(run: Path, data: Path, rows: int, count: int) -> dict[str, Any]:
     if task == "poetry":
         from rondo.tasks.poetry.evaluate import evaluate as poetry
 
-        return poetry(path, data, count)
+        return poetry(path, data, count, judges)
     if task == "couplet":
         from rondo.tasks.couplet.evaluate import evaluate as couplet
 

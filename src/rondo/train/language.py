@@ -18,9 +18,9 @@ from rondo.data.text import DataError, Numbered, held_out
 from rondo.data.vocab import UNKNOWN, Vocab
 from rondo.data.vocab import from_json as vocab_from_json
 from rondo.files import FileError
-from rondo.models.generator import Generator
+from rondo.models.generator import Generator, GeneratorPredictor, Position
 from rondo.models.store import load_model
-from rondo.search.predictor import as_prime, read
+from rondo.search.predictor import Predictor, as_prime, read
 from rondo.search.sample import stream
 from rondo.train.fit import mean_loss
 
@@ -78,6 +78,11 @@ class LanguageModel:
             "unknown_share": missing,
         }
 
+    def predictor(self) -> Predictor[Any]:
+        """For searches of one row: where lines are documents, the state starts anew with each, as in training."""
+        own = self.model.predictor()
+        return own if self.documents != "line" else Lines(own, int(self.vocab.encode(self.vocab.separator)[0]))
+
     def sample(self, prime: str, length: int, **options: Any) -> Iterator[str]:
         """Stream `length` symbols that continue `prime` (not repeated) as text; an empty prime begins a document.
 
@@ -90,7 +95,7 @@ class LanguageModel:
         given = self.vocab.encode(begin).tolist()
         near = given[-16:]  # what a symbol is as text, a blank before a word for one, depends on what stands before it
         told, blank = self.vocab.decode(near), prime[len(read) :][:1]
-        for symbols in stream(self.model.predictor(), given, length, banned=banned, **options):
+        for symbols in stream(self.predictor(), given, length, banned=banned, **options):
             near = [*near, int(symbols[0])]
             text = self.vocab.decode(near)
             if text.endswith(UNKNOWN) and len(near) < 32:  # the bytes of one character may be several pieces
@@ -107,7 +112,7 @@ class LanguageModel:
         A word of several pieces has the product of their probabilities, and that of a boundary after it.
         """
         numbers = self.vocab.encode(self.vocab.separator + prime.rstrip()).tolist()
-        predictor = self.model.predictor()
+        predictor = self.predictor()
         scores, state = read(predictor, as_prime(numbers))
         if self.vocab.level != "subword":
             best = scores[0].exp().topk(min(count, len(self.vocab)))
@@ -126,6 +131,24 @@ class LanguageModel:
         best = (table @ table[numbers[0]]).topk(min(count + 1, len(table)))
         pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
         return [(self.vocab.decode([n]).strip(), value) for n, value in pairs if n != numbers[0]][:count]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A predictor of one row that forgets at every `separator`."""
+
+    own: GeneratorPredictor
+    separator: int
+
+    def start(self, rows: int) -> Position:
+        return self.own.start(rows)
+
+    def step(self, symbols: Tensor, state: Position) -> tuple[Tensor, Position]:
+        ends = len(symbols) == 1 and int(symbols[0]) == self.separator
+        return self.own.step(symbols, self.own.start(1) if ends else state)
+
+    def select(self, state: Position, index: Tensor) -> Position:
+        return self.own.select(state, index)
 
 
 def _whole_words(vocab: Vocab, predictor: Any, state: Any, scores: Tensor, count: int) -> list[tuple[str, float]]:

@@ -25,9 +25,9 @@ from rondo.tasks.couplet.data import BACKWARD, COMMA, FORWARD, SPECIAL, Pair, Pa
 from rondo.tasks.couplet.pair import answer
 from rondo.tasks.couplet.request import LONGEST, SHORTEST, CoupletRequest, CoupletResponse, couplet_request
 from rondo.tasks.couplet.rules import Demand, misplaced
-from rondo.tasks.couplet.words import abusive
 from rondo.tasks.couplet.writer import Writer
 from rondo.train.fit import mean_loss
+from rondo.verse.abuse import abusive
 
 ANSWERS = 5  # asked for to each line
 

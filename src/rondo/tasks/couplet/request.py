@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from rondo.tasks.couplet.words import abusive
+from rondo.verse.abuse import abusive
 from rondo.verse.books import VerseError
 from rondo.verse.forms import check_choice
 from rondo.verse.paste import parts

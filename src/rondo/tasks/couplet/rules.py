@@ -19,7 +19,7 @@ from torch import Tensor
 
 from rondo.data.vocab import Characters
 from rondo.tasks.couplet.data import COMMA, SPECIAL, Bools, Ints
-from rondo.tasks.couplet.words import RUDE
+from rondo.verse.abuse import RUDE
 from rondo.verse.books import VerseError, book
 from rondo.verse.forms import PING, ZE
 from rondo.verse.pairs import BOOKS, FUNCTION_CHARS, rhythm_points

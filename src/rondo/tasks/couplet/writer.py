@@ -39,7 +39,8 @@ from rondo.tasks.couplet.data import (
 )
 from rondo.tasks.couplet.rules import LOWER, Alphabet, Demand, PairMask, classes, misplaced, places
 from rondo.tasks.couplet.usage import Usage
-from rondo.tasks.couplet.words import SAD, rude
+from rondo.tasks.couplet.words import SAD
+from rondo.verse.abuse import rude
 
 TOP_K = 48  # characters that a draw chooses among
 BACK, GAIN, FACING, BROKEN = 0.5, 0.3, 0.5, 1.0

@@ -41,6 +41,7 @@ RHYMES = rhyme_class("tongyun", SIZES["tongyun"], ZE) + 1
 # next required character; then symbols: that character, the line's image, the theme
 TABLES = (MOST_LINES, MOST_LINES, LONGEST, LONGEST, 3, 5, 3, RHYMES, len(STYLES), LONGEST + 1)
 GROUPS = (1, WORD, THEME)
+STYLE = 8  # the column of the style
 COLUMNS = len(TABLES) + sum(GROUPS)
 
 
@@ -82,7 +83,7 @@ class Brief:
             table[i, :, 4] = _tones(kind, end, self.length)
             table[i, :, 5], table[i, :, 6] = KINDS[kind], TONES[end]
         table[:, :, 7] = np.asarray(self.rhymes)[:, None]
-        table[:, :, 8] = self.style
+        table[:, :, STYLE] = self.style
         way, ahead = np.zeros(self.lines, np.int64), np.zeros(self.lines, np.int64)
         for p in reversed(range(self.length)):  # the next one in the line, this slot's own included
             here = self.required[:, p]

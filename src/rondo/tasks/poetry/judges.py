@@ -136,13 +136,13 @@ def read_themes() -> dict[str, list[str]]:
 def theme_accuracy(judge: ThemeJudge, poems: Mapping[str, Sequence[Lines]], among: int = 10, seed: int = 0) -> float:
     """How often the judge picks a poem's theme out of `among`: the others are drawn anew for each poem."""
     draw = random.Random(seed)
-    right = []
+    right: list[bool] = []
     for theme, written in poems.items():
         for lines in written:
             others = draw.sample([other for other in judge.themes if other != theme], among - 1)
             own, *rest = judge.scores(lines, [theme, *others]).tolist()
-            right.append(own > max(rest))
-    return float(np.mean(right))
+            right.append(bool(own > max(rest)))
+    return sum(right) / max(1, len(right))
 
 
 class StyleJudge:

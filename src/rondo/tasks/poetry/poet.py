@@ -1,13 +1,15 @@
 """The poet: from a request to poems that keep it, with the proof.
 
 Many poems are drawn side by side, each to a plan, a rhyme group and images of its own; masks hold every rule while
-they are written. Those with a line out of an old poem are dropped, the rest ordered by
+they are written. Those with a line out of an old poem, or a word of abuse, are dropped, the rest ordered by
 
     mean log p(char | brief)  +  WEIGHT (mean log p(char | brief) - mean log p(char | form))  +  PRESENT i  -  SHARED k
+        +  STYLED (mean log p(char | brief) - mean log p(char | brief in the other style))
 
 the second term, how much the theme and the demands explain, keeps the poem to its subject (maximum mutual
-information, Li et al. 2016, arXiv:1510.03055, eq. 9); i is the share of the images that stand in their lines as words,
-k the share of lines that have a run of five characters or more from an old poem.
+information, Li et al. 2016, arXiv:1510.03055, eq. 9), the last one to the style that was asked for; i is the share of
+the images that stand in their lines as words, k the share of lines that have a run of five characters or more from an
+old poem.
 """
 
 from __future__ import annotations
@@ -27,11 +29,12 @@ from rondo.data.vocab import Characters
 from rondo.models.generator import Generator
 from rondo.models.store import load_task_model
 from rondo.search.sample import sample
-from rondo.tasks.poetry.brief import STYLES, THEME, WORD, Brief, Ints, rhyme_class
+from rondo.tasks.poetry.brief import STYLE, STYLES, THEME, WORD, Brief, Ints, rhyme_class
 from rondo.tasks.poetry.masks import Alphabet, SlotMask
 from rondo.tasks.poetry.novelty import Known
 from rondo.tasks.poetry.plan import Choice, Demand, Plan, choices
 from rondo.tasks.poetry.request import Line, Mark, Poem, PoemRequest, PoemResponse
+from rondo.verse.abuse import RUDE, rude
 from rondo.verse.books import book
 from rondo.verse.forms import FIXED, FREE, PING, ZE, template
 from rondo.verse.imagery import Imagery, imagery
@@ -39,7 +42,7 @@ from rondo.verse.imagery import Imagery, imagery
 SPREAD = {5: 64, 7: 56}  # poems drawn at once, by the length of a line
 TOP_P = 0.9
 WEIGHT = 0.4
-PRESENT, SHARED = 0.3, 0.5
+PRESENT, SHARED, STYLED = 0.3, 0.5, 8.0
 RUN = 5
 ATTEMPTS = 4
 LAST_COMMON = 0x9FFF
@@ -57,6 +60,7 @@ class Draft:
     imagery: Imagery
     told: float = 0.0  # mean log-probability of a character, given the brief
     bare: float = 0.0  # the same, given the form alone
+    other: float = 0.0  # the same, given the brief in the other style, if a style is asked for
 
 
 class Poet:
@@ -82,7 +86,7 @@ class Poet:
         for attempt in range(ATTEMPTS):
             numbers = random.Random(f"{request.seed}/{attempt}")
             drafts = self._drafts(request, demand, options, alphabet, numbers)
-            kept += [d for d in drafts if not self._copied(d, demand)] if attempt + 1 < ATTEMPTS else drafts
+            kept += [d for d in drafts if self._fit(d, demand)] if attempt + 1 < ATTEMPTS else drafts
             if len(kept) >= request.count:
                 break
         best = _diverse(sorted(kept, key=lambda d: -self._score(d, demand)), request.count)
@@ -112,7 +116,8 @@ class Poet:
             masks=[mask],
         ).symbols[:, 0]
         bare = torch.from_numpy(Brief(demand.lines, demand.length).columns()).expand(rows, -1, -1)
-        scores = [self._log_probability(y, c) for c in (told, bare)]
+        questions = [told, bare, *([_other_style(told)] if request.style else [])]
+        scores = [self._log_probability(y, c) for c in questions]
         return [
             Draft(y[n].numpy().reshape(symbols.shape), plans[n], briefs[n], images[n], *(float(s[n]) for s in scores))
             for n in range(rows)
@@ -136,12 +141,10 @@ class Poet:
         nats, _ = self.model.nats(Batch(x, y, condition=told))
         return -nats.mean(1)
 
-    def _copied(self, draft: Draft, demand: Demand) -> bool:
-        """Whether a line that is not wholly given stands in a training poem."""
-        lines = self.texts(draft, demand)
-        return any(
-            self.known is not None and not all(demand.required[i]) and self.known.line(t) for i, t in enumerate(lines)
-        )
+    def _fit(self, draft: Draft, demand: Demand) -> bool:
+        """Whether no line that is not wholly given stands in a training poem, or holds a word of abuse."""
+        lines = [t for t, given in zip(self.texts(draft, demand), demand.required, strict=True) if not all(given)]
+        return not any(rude(t) or (self.known is not None and self.known.line(t)) for t in lines)
 
     def texts(self, draft: Draft, demand: Demand) -> list[str]:
         """The lines of a draft, what was given as it was given."""
@@ -159,7 +162,8 @@ class Poet:
             for row, line in zip(demand.required, lines, strict=True)
         ]
         present = sum(images) / max(1, len(images))
-        return draft.told + WEIGHT * (draft.told - draft.bare) + PRESENT * present - SHARED * sum(copied) / len(lines)
+        score = draft.told + WEIGHT * (draft.told - draft.bare) + PRESENT * present - SHARED * sum(copied) / len(lines)
+        return score + (STYLED * (draft.told - draft.other) if draft.brief.style else 0.0)
 
     def _proven(self, draft: Draft, demand: Demand) -> Poem:
         """A draft with its proof."""
@@ -206,12 +210,19 @@ class Poet:
         return Line(text=text, type=kind, marks=marks, rhymes=rhymes, group=group, image=image, shared=shared, new=new)
 
 
+def _other_style(told: torch.Tensor) -> torch.Tensor:
+    """Briefs [N, slots, COLUMNS] in the other of the two styles."""
+    other = told.clone()
+    other[:, :, STYLE] = len(STYLES) - told[:, :, STYLE]
+    return other
+
+
 @functools.lru_cache(maxsize=8)
 def _alphabet(symbols: tuple[str, ...], rhymes: str, sounds: str) -> Alphabet:
     """What may be written, by the books of rhymes and of tones."""
     vocab = Characters(symbols)
     rare = [n for n, c in enumerate(symbols) if ord(c) > LAST_COMMON]  # few fonts have them
-    return Alphabet(vocab, book(rhymes), book(sounds), [0, int(vocab.encode("\n")[0]), *rare])
+    return Alphabet(vocab, book(rhymes), book(sounds), [0, int(vocab.encode("\n")[0]), *rare, *vocab.encode(RUDE)])
 
 
 def demand_of(request: PoemRequest) -> Demand:

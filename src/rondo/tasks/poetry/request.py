@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from rondo.tasks.poetry.brief import LONGEST, MOST_LINES, STYLES
+from rondo.verse.abuse import abusive
 from rondo.verse.books import VerseError, book
 from rondo.verse.forms import FORMS, PLACES, SCHEME_NAMES, SCHEMES, check_choice, places, rhyme_sets
 from rondo.verse.request import checked_request
@@ -105,8 +106,10 @@ class PoemRequest(BaseModel):
             raise VerseError(f"只能藏汉字，这里有 {odd!r} / only Chinese characters can be hidden, found {odd!r}")
         if self.theme and not any(map(is_han, self.theme)):
             raise VerseError("主题请用汉字 / write the theme in Chinese characters")
-        if self.mask:
-            self.rows()
+        whole = ["".join(row) for row in self.required]  # raises for a mask that is none
+        down = ["".join(column) for column in zip(*self.required, strict=True)]
+        if abusive("|".join((self.theme, self.hide, *whole, *down))):
+            raise VerseError("这样的题目不写 / no poem is written for this: it holds a word of abuse")
         return self
 
     @property
