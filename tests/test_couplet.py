@@ -30,6 +30,7 @@ from rondo.tasks.couplet import data as d
 from rondo.tasks.couplet import pair as p
 from rondo.tasks.couplet.config import CoupletConfig
 from rondo.tasks.couplet.evaluate import evaluate, requests, variety
+from rondo.tasks.couplet.mend import mend
 from rondo.tasks.couplet.names import HEADS, INSIDE, placings
 from rondo.tasks.couplet.request import CoupletResponse, couplet_request
 from rondo.tasks.couplet.rules import LOWER, UPPER, Alphabet, Demand, PairMask, places
@@ -553,6 +554,38 @@ def test_usage_that_is_none_is_refused(value: Any) -> None:
 
 
 # --- training, files, commands ---
+
+
+@pytest.mark.parametrize(
+    ("upper", "lower", "place"),
+    [
+        ("春风吹绿江南岸", "明月照红江北山", 5),  # 江 stands in the first line
+        ("白日依山尽", "黄鹤入海流", 2),  # 鹤 is oblique as 日 is
+        ("人山人海", "天地云霞", 3),  # 人 is repeated, 天 is not
+        ("云海连天碧", "波涛拍岸白", 5),  # both ends oblique
+    ],
+)
+def test_replacements_mend_the_fault_of_a_couplet(writer: Writer, upper: str, lower: str, place: int) -> None:
+    report = judge_couplet(upper, lower)
+    mends = {m.position: m.replacements for m in mend(writer, report)}
+    assert set(mends) == {f.position for f in report.faults}
+    for char in mends.get(place, ()):
+        mended = judge_couplet(upper, lower[: place - 1] + char + lower[place:])
+        assert place not in {f.position for f in mended.faults}
+    if report.faults:
+        assert 1 <= len(mends[place]) <= 5
+
+
+def test_a_second_line_of_another_length_is_written_anew(writer: Writer) -> None:
+    (found,) = mend(writer, judge_couplet("海阔凭鱼跃", "天高任鸟飞翔"))
+    assert (found.line, found.position) == (2, 0)
+    assert all(judge_couplet("海阔凭鱼跃", line).faults == () for line in found.replacements)
+    assert len(found.replacements) == 5
+
+
+def test_swapped_lines_and_abuse_are_not_mended(writer: Writer) -> None:
+    assert mend(writer, judge_couplet("黄河入海流", "白日依山尽")) == []
+    assert mend(writer, judge_couplet("你这王八蛋", "黄河入海流")) == []
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +15,8 @@ from rondo.cli.app import app
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from rondo.verse.faults import Mend
 
 verse = typer.Typer(help="Judge poems and couplets, mend them, go on with them.")
 app.add_typer(verse, name="verse")
@@ -44,7 +47,7 @@ def check(
         bool, typer.Option("--couplet", help="read two rows as a couplet, whatever their length")
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="judge old-style verse as regulated verse too")] = False,
-    suggest: Annotated[bool, typer.Option("--suggest", help="five replacements for each fault of a poem")] = False,
+    suggest: Annotated[bool, typer.Option("--suggest", help="five replacements for each fault")] = False,
     model: ModelName = "poetry",
     lang: Annotated[Lang, typer.Option(help="of the report")] = Lang.zh,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
@@ -62,7 +65,7 @@ def check(
         pair = None if poem else _couplet(block, couplet)
         poet = model if suggest else ""
         kind, values, view = (
-            _judge_couplet(pair, lang) if pair else _judge_poem(block, book, scheme, strict, lang, poet)
+            _judge_couplet(pair, lang, suggest) if pair else _judge_poem(block, book, scheme, strict, lang, poet)
         )
         found[kind].append(values)
         shown.append(view)
@@ -99,12 +102,18 @@ def _couplet(block: str, asked: bool) -> tuple[str, str] | None:
     return pair
 
 
-def _judge_couplet(pair: tuple[str, str], lang: Lang) -> tuple[str, dict[str, Any], RenderableType]:
+def _judge_couplet(pair: tuple[str, str], lang: Lang, suggest: bool) -> tuple[str, dict[str, Any], RenderableType]:
     from rondo.verse.pairs import judge_couplet
     from rondo.verse.show import couplet_table
 
     report = judge_couplet(*pair)
-    return "couplets", report.to_json(), couplet_table(report, lang.value)
+    values, view = report.to_json(), couplet_table(report, lang.value)
+    if not suggest:
+        return "couplets", values, view
+    from rondo.tasks.couplet.mend import mend
+    from rondo.tasks.couplet.writer import Writer
+
+    return "couplets", *_mended(values, view, mend(Writer.load(), report), lang, ("下联第 {1} 字", "下联"))
 
 
 def _judge_poem(
@@ -122,19 +131,23 @@ def _judge_poem(
     values, view = report.to_json() | {"books": verdicts}, poem_table(report, lang.value, list(reports.values()))
     if not model:
         return "poems", values, view
-    from rich.console import Group
-    from rich.text import Text
-
     from rondo.tasks.poetry.mend import mend
     from rondo.tasks.poetry.poet import Poet
 
-    mends = mend(Poet.load(model), report)
-    values["replacements"] = [vars(m) for m in mends]
-    label = {"zh": ("第 {} 句第 {} 字可用：", "第 {} 句可改为："), "en": ("line {}, character {}: ", "line {} anew: ")}[
-        lang
-    ]
+    return "poems", *_mended(values, view, mend(Poet.load(model), report), lang, ("第 {0} 句第 {1} 字", "第 {0} 句"))
+
+
+def _mended(
+    values: dict[str, Any], view: RenderableType, mends: Sequence[Mend], lang: Lang, names: tuple[str, str]
+) -> tuple[dict[str, Any], RenderableType]:
+    """A report with its replacements; `names` of a character and of a line."""
+    from rich.console import Group
+    from rich.text import Text
+
+    zh = (names[0] + "可用：", names[1] + "可改为：")
+    label = {"zh": zh, "en": ("line {0}, character {1}: ", "line {0} anew: ")}[lang]
     told = [label[not m.position].format(m.line, m.position) + " ".join(m.replacements) for m in mends]
-    return "poems", values, Group(view, *(Text(row, "green") for row in told))
+    return values | {"replacements": [vars(m) for m in mends]}, Group(view, *(Text(row, "green") for row in told))
 
 
 @verse.command("continue")

@@ -1,4 +1,4 @@
-"""What the judges of poems and of couplets say with: faults, and the tone class of a character in a book."""
+"""What the judges of poems and of couplets say with: faults, what mends them, the tone class of a character."""
 
 from __future__ import annotations
 
@@ -28,6 +28,15 @@ class Fault:
     def message(self, lang: str) -> str:
         """In Chinese ("zh") or English."""
         return self.message_zh if lang == "zh" else self.message_en
+
+
+@dataclass(frozen=True)
+class Mend:
+    """Replacements for the character at a place, or for a line where the place is 0; both count from 1."""
+
+    line: int
+    position: int
+    replacements: tuple[str, ...]
 
 
 def tone_class(char: str, book: Book) -> str:

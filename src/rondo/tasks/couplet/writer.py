@@ -141,6 +141,14 @@ class Writer:
         flags = np.array([direction(demand) for demand, _ in answers])
         return self.means([(given, self._symbols(answers), flags)], kind)[0]
 
+    @torch.no_grad()
+    def scores(self, demand: Demand, line: Sequence[str]) -> Floats:
+        """The scores [T, V] of every symbol at each place of an answer, commas included, after what stands before."""
+        given, answer = self._symbols([(demand, demand.given)]), self._symbols([(demand, tuple(line))])
+        flags, sizes = self.vocab.encode(flag(direction(demand))), np.array([given.shape[1]])
+        found: Floats = self.model(aligned(given, answer, flags, sizes))[0, 1:].double().numpy()
+        return found
+
     def _symbols(self, lines: Sequence[tuple[Demand, tuple[str, ...]]]) -> Ints:
         return np.stack([self.vocab.encode("".join(d.spread([c or BLANK for c in chars]))) for d, chars in lines])
 

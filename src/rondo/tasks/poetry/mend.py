@@ -8,7 +8,6 @@ mended by writing that line anew, the others standing as they are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,19 +17,11 @@ from rondo.tasks.poetry.brief import MOST_LINES, Brief, Ints
 from rondo.tasks.poetry.poet import Poet
 from rondo.tasks.poetry.request import poem_request
 from rondo.verse.books import VerseError, book
+from rondo.verse.faults import Mend
 from rondo.verse.forms import FORMS, SCHEMES
 from rondo.verse.judge import Report
 
 TRIED = 96  # characters that are tried in the poem, the likeliest after what stands before
-
-
-@dataclass(frozen=True)
-class Mend:
-    """Replacements for the character at a place, or for a line where the place is 0; both count from 1."""
-
-    line: int
-    position: int
-    replacements: tuple[str, ...]
 
 
 def mend(poet: Poet, report: Report, count: int = 5) -> list[Mend]:
