@@ -97,6 +97,12 @@ def test_bundled_models_are_named() -> None:
         assert "## " in bundled.card(name)
 
 
+@pytest.mark.parametrize("prime", ["I want a glass of orange", "I think he wants a glass of apple"])
+def test_juice_follows(prime: str) -> None:
+    """The lecture's example, by the model in the package; no line that it learned from has "glass of" either fruit."""
+    assert "juice" in [word for word, _ in load_language_model("english").next_words(prime, 3)]
+
+
 def test_every_bundled_text_has_a_configuration_and_its_facts() -> None:
     for name in TEXTS:
         assert TextConfig.load(configs.find(Path(name))).precision == "float16"
