@@ -70,6 +70,15 @@ def test_a_word_of_pieces_has_their_product_and_a_boundary() -> None:
     assert found["a"] == pytest.approx(wanted * ends, rel=1e-3)
 
 
+def test_the_first_word_of_a_text_may_begin_with_any_piece() -> None:
+    model = language_model("subword")
+    x = torch.tensor([model.vocab.encode("\n").tolist()])
+    p = model.model(x)[0][0, -1].detach().softmax(0).tolist()
+    found = dict(model.next_words("", 200))
+    assert sum(found.values()) > 0.5 * sum(p)
+    assert any(word[:1].isalpha() for word in found)
+
+
 def test_neighbours_are_by_cosine() -> None:
     model = language_model("word")
     table = model.model.embedding.weight.detach()

@@ -117,7 +117,7 @@ class LanguageModel:
         if self.vocab.level != "subword":
             best = scores[0].exp().topk(min(count, len(self.vocab)))
             return [(self.vocab.decode([int(n)]), float(p)) for n, p in zip(best.indices, best.values, strict=True)]
-        return _whole_words(self.vocab, predictor, state, scores, count)
+        return _whole_words(self.vocab, predictor, state, scores, count, first=not prime.strip())
 
     def neighbours(self, word: str, count: int = 10) -> list[tuple[str, float]]:
         """The symbols whose embeddings point most nearly the same way: cosine similarities, the greatest first."""
@@ -151,11 +151,14 @@ class Lines:
         return self.own.select(state, index)
 
 
-def _whole_words(vocab: Vocab, predictor: Any, state: Any, scores: Tensor, count: int) -> list[tuple[str, float]]:
-    """Words of one piece or more: prefixes are drawn out, the likeliest first, until a boundary is certain enough."""
+def _whole_words(
+    vocab: Vocab, predictor: Any, state: Any, scores: Tensor, count: int, first: bool
+) -> list[tuple[str, float]]:
+    """Words of one piece or more: prefixes are drawn out, the likeliest first, until a boundary is certain enough.
+    The `first` word of a text has no blank before it, so any piece may begin it."""
     texts = [vocab.decode([n]) for n in range(len(vocab))]
     begins = torch.tensor([not t[:1].isalnum() for t in texts])  # a piece that begins something new
-    best = (scores[0].exp() * begins).topk(min(4 * count, len(texts)))
+    best = (scores[0].exp() * (begins | first)).topk(min(4 * count, len(texts)))
     prefixes = [(vocab.decode([n]), p) for n, p in zip(best.indices.tolist(), best.values.tolist(), strict=True)]
     symbols, found = best.indices, dict[str, float]()
     kept = torch.zeros(len(symbols), dtype=torch.long)
