@@ -605,7 +605,7 @@ def test_pieces_of_a_sample_make_the_text(model: tuple[Path, LanguageModel]) -> 
         decode, read = loaded.vocab.decode, prime if loaded.vocab.level == "character" else prime.rstrip(" ")
         given = loaded.vocab.encode(read if read and loaded.documents == "none" else "\n" + read).tolist()
         banned = () if loaded.vocab.unknown is None else (0,)
-        drawn = [int(s) for s in stream(loaded.model.predictor(), given, 40, temperature=0.9, seed=3, banned=banned)]
+        drawn = [int(s) for s in stream(loaded.predictor(), given, 40, temperature=0.9, seed=3, banned=banned)]
         wanted = decode(given + drawn)[len(decode(given)) :]
         assert "".join(pieces) == wanted.removeprefix(" " if prime != read else "")
         assert len(drawn) == 40
