@@ -294,7 +294,7 @@ def test_faults_of_a_training_are_one_line(
     assert not (tmp_path / "run" / "log.jsonl").exists()
 
 
-@pytest.mark.parametrize("name", ["shakespeare"])
+@pytest.mark.parametrize("name", ["shakespeare", "ptb-char-gpu", "ptb-word-gpu"])
 def test_shipped_configs_are_given_by_name(run, tmp_path: Path, name: str) -> None:
     from rondo.train import configs
     from rondo.train.config import TextConfig
