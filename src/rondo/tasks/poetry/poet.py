@@ -106,7 +106,7 @@ class Poet:
         told = torch.from_numpy(np.stack([b.columns() for b in briefs]))
         mask = SlotMask(alphabet, plans, np.broadcast_to(symbols.reshape(-1), (rows, symbols.size)))
         prime = torch.full((rows, 1), self.begin)
-        y = sample(
+        found = sample(
             self.model.predictor(told),
             prime,
             symbols.size,
@@ -114,10 +114,11 @@ class Poet:
             top_p=TOP_P,
             seed=numbers.getrandbits(62),
             masks=[mask],
-        ).symbols[:, 0]
+        )
+        y = found.symbols[:, 0]
         bare = torch.from_numpy(Brief(demand.lines, demand.length).columns()).expand(rows, -1, -1)
-        questions = [told, bare, *([_other_style(told)] if request.style else [])]
-        scores = [self._log_probability(y, c) for c in questions]
+        questions = [bare, *([_other_style(told)] if request.style else [])]
+        scores = [found.log_probability[:, 0] / y.shape[1], *(self._log_probability(y, c) for c in questions)]
         return [
             Draft(y[n].numpy().reshape(symbols.shape), plans[n], briefs[n], images[n], *(float(s[n]) for s in scores))
             for n in range(rows)
