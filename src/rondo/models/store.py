@@ -35,6 +35,7 @@ from rondo.rnn import RNN
 M = TypeVar("M", bound=nn.Module)
 SHAPES: dict[str, Any] = {"generator": Generator, "classifier": Classifier, "tagger": Tagger, "seq2seq": Seq2Seq}
 LARGEST = 1 << 20  # of any number among the arguments: more is a slip, or a hostile file
+PARTS = 1 << 14  # of any list or table among them: a longer one takes long to look through, and no model has it
 DEEPEST = 100  # layers
 PRECISIONS = {"float32": torch.float32, "float16": torch.float16}
 NETWORK = set(inspect.signature(RNN).parameters)
@@ -144,7 +145,7 @@ def _layers(arguments: dict[str, Any]) -> int:
 
 def _check_value(name: str, value: Any) -> None:
     if isinstance(value, list | dict):
-        if len(value) > LARGEST:
+        if len(value) > PARTS:
             raise ValueError(f"{name} has too many parts")
         for part in value.values() if isinstance(value, dict) else value:
             _check_value(name, part)
