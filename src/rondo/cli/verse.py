@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from rondo.cli.app import app
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from rondo.tasks.couplet.writer import Writer
+    from rondo.tasks.poetry.poet import Poet
     from rondo.verse.faults import Mend
 
 verse = typer.Typer(help="Judge poems and couplets, mend them, go on with them.")
@@ -111,9 +114,8 @@ def _judge_couplet(pair: tuple[str, str], lang: Lang, suggest: bool) -> tuple[st
     if not suggest:
         return "couplets", values, view
     from rondo.tasks.couplet.mend import mend
-    from rondo.tasks.couplet.writer import Writer
 
-    return "couplets", *_mended(values, view, mend(Writer.load(), report), lang, ("下联第 {1} 字", "下联"))
+    return "couplets", *_mended(values, view, mend(_writer(), report), lang, ("下联第 {1} 字", "下联"))
 
 
 def _judge_poem(
@@ -132,9 +134,22 @@ def _judge_poem(
     if not model:
         return "poems", values, view
     from rondo.tasks.poetry.mend import mend
+
+    return "poems", *_mended(values, view, mend(_poet(model), report), lang, ("第 {0} 句第 {1} 字", "第 {0} 句"))
+
+
+@functools.cache  # a file may hold many poems and couplets
+def _writer() -> Writer:
+    from rondo.tasks.couplet.writer import Writer
+
+    return Writer.load()
+
+
+@functools.cache
+def _poet(model: str) -> Poet:
     from rondo.tasks.poetry.poet import Poet
 
-    return "poems", *_mended(values, view, mend(Poet.load(model), report), lang, ("第 {0} 句第 {1} 字", "第 {0} 句"))
+    return Poet.load(model)
 
 
 def _mended(
@@ -162,14 +177,13 @@ def go_on(
 ) -> None:
     """Go on with a poem from the lines that there are (续写)."""
     from rondo.tasks.poetry.mend import continued
-    from rondo.tasks.poetry.poet import Poet
     from rondo.tasks.poetry.request import poem_request
     from rondo.tasks.poetry.show import show
     from rondo.verse.paste import blocks, lines
 
     given = lines("".join(blocks(_read(file))[:1]))
     request = poem_request(mask=continued(given, form), theme=theme, count=count, seed=seed)
-    response = Poet.load(model).write(request)
+    response = _poet(model).write(request)
     if as_json:
         print(json.dumps(response.model_dump(), ensure_ascii=False, indent=1))
     else:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rondo.tasks.couplet.data import COMMA
 from rondo.tasks.couplet.pair import answer
 from rondo.tasks.couplet.request import LONGEST, SHORTEST, couplet_request
 from rondo.tasks.couplet.rules import Demand, places
@@ -39,7 +38,7 @@ def characters(
     """The best characters at a place of the second line that keep every rule there, all others standing."""
     fixed = (*lower[:place], "", *lower[place + 1 :])
     demand = Demand(tuple(upper), fixed, sizes)
-    table, at = places(demand, writer.alphabet), [k for k, c in enumerate(demand.spread(lower)) if c != COMMA][place]
+    table, at = places(demand, writer.alphabet), demand.at[place]
     allowed = table.allowed[table.leader[at]].copy()
     allowed[writer.alphabet.numbers(lower[place])] = False
     scores = np.where(allowed, writer.scores(demand, lower)[at], -np.inf)

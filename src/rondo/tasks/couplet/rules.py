@@ -53,6 +53,12 @@ class Demand:
         ends = np.cumsum(self.sizes)[:-1]
         return tuple(int(end) + k for k, end in enumerate(ends))
 
+    @property
+    def at(self) -> tuple[int, ...]:
+        """Where each character stands in the line with its commas."""
+        size = len(self.given) + len(self.commas)
+        return tuple(k for k in range(size) if k not in self.commas)
+
     def spread(self, chars: Sequence[str], comma: str = COMMA) -> list[str]:
         """The characters with commas between the parts."""
         line = list(chars)
@@ -176,7 +182,7 @@ def _end(demand: Demand, alphabet: Alphabet) -> Bools:
 def _with_commas(demand: Demand, allowed: Bools, leader: Sequence[int]) -> Places:
     comma = np.zeros(allowed.shape[1], np.bool_)
     comma[SPECIAL.index(COMMA)] = True
-    at = [k for k in range(len(leader) + len(demand.commas)) if k not in demand.commas]  # place of each character
+    at = list(demand.at)
     table = np.broadcast_to(comma, (len(leader) + len(demand.commas), len(comma))).copy()
     table[at] = allowed
     firsts = np.arange(len(table))

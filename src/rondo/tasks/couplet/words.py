@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
+
+from rondo.verse.abuse import any_of
 
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-def _any(text: str) -> re.Pattern[str]:
-    return re.compile("|".join(_words(text)))
-
-
 # what tells the kind of a couplet whose collector did not: two signs of spring or joy, one of mourning
-SAD = _any(
+SAD = any_of(
     "泪 魂 哀 (?<!慈)悲 哭 泣 恸 悼 挽 吊 丧 葬 坟 墓 冢 棺 殇 逝 遗容 遗像 遗爱 遗恨 九泉 黄泉 泉台 泉下 仙逝 驾鹤 "
     "跨鹤 骑鲸 千古恨 永诀 永别 长眠 忌日 断肠 肠断 噩耗 薤露 蒿里 灵堂 英灵 亡"
 )
-SPRING = _any(
+SPRING = any_of(
     "新春 迎春 春节 新年 新岁 元旦 除夕 贺岁 岁首 爆竹 桃符 春联 辞旧 旧岁 去岁 迎新 三阳 开泰 瑞雪 五谷 丰登 丰年 "
     "福 吉 祥 瑞 财 禄 喜 贺 庆 春风 春色 春光 春满 春意 神州 华夏 国泰 民安 锦绣 盛世 宏图 鸿运 兴旺 如意 门庭 万象 "
     "人寿 岁月新 燕舞 莺歌"
 )
-CHEER = _any(
+CHEER = any_of(
     "鸳鸯 鸾凤 凤凰于 新婚 花烛 洞房 合欢 并蒂 连理 良缘 佳偶 百年好合 琴瑟 寿 南山 松鹤 蟠桃 鹤算 乔迁 华堂 新居 "
     "落成 弄璋 弄瓦 麟趾 中秋 端阳 团圆 喜 福 庆 贺 祥 瑞"
 )
