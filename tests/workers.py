@@ -9,6 +9,7 @@ import resource
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from multiprocessing.process import BaseProcess
@@ -72,10 +73,12 @@ def in_group(work: Callable[..., None], *arguments: Any, processes: int = 2) -> 
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     running = [start(_member, work, rank, processes, port, arguments) for rank in range(processes)]
+    until = time.monotonic() + 300  # a loaded machine may need long to start them
     for process in running:
-        process.join(300)  # a loaded machine may need long to start them
+        process.join(max(0.0, until - time.monotonic()))
         if process.exitcode is None:
             process.kill()
+            process.join()
     codes = [p.exitcode for p in running]
     assert codes == [0] * processes, codes
 

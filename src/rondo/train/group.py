@@ -42,7 +42,10 @@ def _announced() -> int:
 
 @contextlib.contextmanager
 def joined() -> Iterator[torch.device]:
-    """Join the group that torchrun describes in the environment, if one does; gives the device to train on."""
+    """Join the group that torchrun describes in the environment, if one does; gives the device to train on.
+
+    Once in a process: a second group at the same address can meet what is left of the first one, and wait for ever.
+    """
     gpu = torch.cuda.is_available()
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if gpu else torch.device("cpu")
     if _announced() <= 1:

@@ -1,0 +1,65 @@
+"""The server and the browser."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import webbrowser
+
+import uvicorn
+
+from rondo.studio import child, models
+from rondo.studio.app import create
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class StudioError(ValueError):
+    """The studio cannot be opened like this."""
+
+
+def serve(host: str = "127.0.0.1", port: int = 8000, browser: bool = True) -> None:
+    """Serve the studio until it is stopped; open a browser on it once it answers. Raises StudioError."""
+    listening = listen(host, port)
+    child.context()  # before any thread is started
+    address = url(host, listening.getsockname()[1])
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create([socket.gethostname(), host]),
+            log_level="warning",
+            timeout_keep_alive=20,
+            limit_concurrency=400,
+            timeout_graceful_shutdown=3,
+        )
+    )
+    print(f"Rondo: {address}\n按 Ctrl-C 结束 / press Ctrl-C to stop", flush=True)
+    threading.Thread(target=_warm, daemon=True).start()
+    if browser:
+        threading.Timer(0.8, webbrowser.open, [address]).start()
+    server.run(sockets=[listening])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Port 0 is any free one. Raises StudioError where the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((host, port))
+    except OSError as error:
+        found.close()
+        raise StudioError(f"cannot listen on {host}:{port} ({error.strerror}): choose another with --port") from None
+    found.listen(128)
+    return found
+
+
+def url(host: str, port: int) -> str:
+    """Where a browser on this machine finds it."""
+    name = "127.0.0.1" if host in ("0.0.0.0", "") else f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}/"
+
+
+def _warm() -> None:
+    """What the first page needs is loaded while the browser starts."""
+    models.poet()
+    models.writer()
