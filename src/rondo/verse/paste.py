@@ -1,7 +1,7 @@
 """Pasted text of poems and couplets -> their lines.
 
-A punctuation mark, a line break and | end a line of verse; a blank line ends a poem. Spaces, control characters and
-quotation marks are dropped. Anything else that is not Chinese is an error, never read past in silence.
+A punctuation mark, a line break and | end a line of verse, and so does a space where it parts lines of five or seven
+characters; a blank line ends a poem. Other spaces, control characters and quotation marks are dropped. Anything else that is not Chinese is an error, never read past in silence.
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ def parts(line: str) -> tuple[str, ...]:
 
 
 def _clean(row: str, number: int) -> str:
-    return "".join(_kept(row, number))
+    pieces = row.split()
+    parted = len(pieces) > 1 and all(len(p) in POEM_LENGTHS and all(map(is_han, p)) for p in pieces)
+    return "".join(_kept("，".join(pieces) if parted else row, number))
 
 
 def _kept(row: str, number: int) -> Iterator[str]:

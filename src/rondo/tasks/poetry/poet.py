@@ -34,6 +34,7 @@ from rondo.tasks.poetry.masks import Alphabet, SlotMask
 from rondo.tasks.poetry.novelty import Known
 from rondo.tasks.poetry.plan import Choice, Demand, Plan, choices
 from rondo.tasks.poetry.request import Line, Mark, Poem, PoemRequest, PoemResponse
+from rondo.tasks.poetry.weigh import Weight, keeping, weigh
 from rondo.verse.abuse import RUDE, rude
 from rondo.verse.books import book
 from rondo.verse.forms import FIXED, FREE, PING, ZE, template
@@ -90,15 +91,18 @@ class Poet:
             if len(kept) >= request.count:
                 break
         best = _diverse(sorted(kept, key=lambda d: -self._score(d, demand)), request.count)
-        return PoemResponse(poems=[self._proven(d, demand) for d in best], notes=_notes(request, best))
+        weights = self._weights(best, demand, alphabet)
+        poems = [self._proven(d, demand, w) for d, w in zip(best, weights, strict=True)]
+        return PoemResponse(poems=poems, notes=_notes(request, best))
 
     def _drafts(
         self, request: PoemRequest, demand: Demand, options: list[Choice], alphabet: Alphabet, numbers: random.Random
     ) -> list[Draft]:
         """Poems drawn side by side, each to its own plan and images."""
-        rows = max(SPREAD[demand.length], 3 * request.count)
+        whole = all(map(all, demand.required))  # nothing is left to draw
+        rows = request.count if whole else max(SPREAD[demand.length], 3 * request.count)
         plans = [numbers.choice(options).draw(numbers) for _ in range(rows)]
-        symbols = np.array([[int(self.vocab.encode(c)[0]) if c else -1 for c in row] for row in demand.required])
+        symbols = self._required(demand)
         given = "".join(map("".join, demand.required))
         drawn = imagery(request.theme, demand.lines, numbers, DRAWS, given) if request.theme else [NOTHING]
         images = [drawn[n % len(drawn)] for n in range(rows)]
@@ -123,6 +127,10 @@ class Poet:
             Draft(y[n].numpy().reshape(symbols.shape), plans[n], briefs[n], images[n], *(float(s[n]) for s in scores))
             for n in range(rows)
         ]
+
+    def _required(self, demand: Demand) -> Ints:
+        """The symbols [lines, length] that were asked for, -1 where the place is free."""
+        return np.array([[int(self.vocab.encode(c)[0]) if c else -1 for c in row] for row in demand.required])
 
     def _brief(self, request: PoemRequest, demand: Demand, plan: Plan, images: Imagery, symbols: Ints) -> Brief:
         """What the generator is told for a plan and images."""
@@ -166,10 +174,20 @@ class Poet:
         score = draft.told + WEIGHT * (draft.told - draft.bare) + PRESENT * present - SHARED * sum(copied) / len(lines)
         return score + (STYLED * (draft.told - draft.other) if draft.brief.style else 0.0)
 
-    def _proven(self, draft: Draft, demand: Demand) -> Poem:
+    def _weights(self, drafts: Sequence[Draft], demand: Demand, alphabet: Alphabet) -> list[list[Weight]]:
+        """How likely every character of these poems was, and what else could stand there."""
+        required = self._required(demand)
+        every = np.broadcast_to(required.reshape(-1), (len(drafts), required.size))
+        mask = SlotMask(alphabet, [d.plan for d in drafts], every)
+        symbols = torch.from_numpy(np.stack([d.symbols.reshape(-1) for d in drafts]))
+        told = torch.from_numpy(np.stack([d.brief.columns() for d in drafts]))
+        return weigh(self.model, self.begin, symbols, told, mask, torch.from_numpy(every < 0))
+
+    def _proven(self, draft: Draft, demand: Demand, weights: Sequence[Weight]) -> Poem:
         """A draft with its proof."""
         plan, lines = draft.plan, self.texts(draft, demand)
-        proof = [self._proof(i, text, draft, demand) for i, text in enumerate(lines)]
+        n = demand.length
+        proof = [self._proof(i, text, draft, demand, weights[i * n : i * n + n]) for i, text in enumerate(lines)]
         groups = list(dict.fromkeys(demand.book.groups[r.group].name for r in plan.rhymes if r))
         return Poem(
             lines=lines,
@@ -182,7 +200,7 @@ class Poet:
             proof=proof,
         )
 
-    def _proof(self, i: int, text: str, draft: Draft, demand: Demand) -> Line:
+    def _proof(self, i: int, text: str, draft: Draft, demand: Demand, weights: Sequence[Weight]) -> Line:
         plan, strings = draft.plan, draft.plan.lines[i]
         tones = [demand.book.sounds.tones(c) for c in text]
         fitting = [
@@ -198,6 +216,10 @@ class Poet:
                 wanted=wanted[p],
                 ok=p not in clash and (bool(fitting) or not kind),
                 given=bool(demand.required[i][p]),
+                probability=round(weights[p].probability, 6),
+                instead=keeping(
+                    [self.vocab.symbols[s] for s in weights[p].others], p, text, strings, demand.book.sounds
+                ),
             )
             for p, c in enumerate(text)
         ]

@@ -164,6 +164,8 @@ class Mark(BaseModel):
     wanted: str  # 平, 仄, or "" where either may stand
     ok: bool
     given: bool  # asked for
+    probability: float = 1.0  # of this character here, as the generator was told, given those before it
+    instead: list[str] = []  # the likeliest others that keep every rule here, the best first; none where it was given
 
 
 class Line(BaseModel):
