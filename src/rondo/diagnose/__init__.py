@@ -6,6 +6,9 @@
     gates      what the sigmoids and tanhs of the equations do: means, saturation, histograms
     horizon    how far back the past still counts: by gradient, and by the loss on a shortened context
     saliency   which inputs a chosen output depends on
+    lesion     a network in which one unit is held at a value
+    neurons    what text excites a unit of a language model, and the loss without it
+    contrast   two sentences that differ in one thing, and which units tell them apart
     lecture    the vanishing and the exploding network, before and after clipping and gates
 
 Everything works on any cell: states, gates and matrices are found in the graph of its equations. Arrays that belong
