@@ -19,10 +19,12 @@ RANKS = (
     ("render",),
     ("kernels", "states", "files", "bundled", "verse"),
     ("initial", "inputs", "layer", "sites", "trace", "stepper", "rnn", "nn", "data"),
-    ("models", "compare"),
+    ("models", "compare", "speed"),
     ("search", "charts"),
     ("train", "diagnose", "probes", "hello"),
     ("tasks",),
+    ("tour",),
+    ("studio",),
     ("cli", "__main__"),
 )
 RANK = {name: k for k, names in enumerate(RANKS) for name in names}

@@ -10,6 +10,8 @@
     neurons    what text excites a unit of a language model, and the loss without it
     contrast   two sentences that differ in one thing, and which units tell them apart
     lecture    the vanishing and the exploding network, before and after clipping and gates
+    unrolled   a small network in each topology: every value and every gradient of each step, truncation by a window
+    radius     flow, Jacobians, spectrum and clipping of one network whose recurrent matrix is turned to a radius
 
 Everything works on any cell: states, gates and matrices are found in the graph of its equations. Arrays that belong
 to a layer are keyed by its name, "l0" or "l0_reverse", those of a state by "l0.h".

@@ -16,7 +16,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from typing import Any
 
@@ -30,6 +31,7 @@ Record = dict[str, Any]
 Records = AsyncGenerator[Record, None]
 EVENTS = "text/event-stream"
 PATIENCE = 15.0  # seconds after which a silent stream says that it is alive
+MOMENT = 0.04  # seconds of work between two looks at whether the client is still there
 FAULT = "rondo."  # errors of these modules are about the input
 
 
@@ -87,6 +89,8 @@ async def respond(http: Request, queue: Queue, work: Callable[[], Records]) -> R
         await asyncio.wait([finished], timeout=0.5)
         if not finished.done() and await http.is_disconnected():
             finished.cancel()
+    if finished.cancelled():
+        return Response(status_code=499)  # nobody reads it
     last = await finished
     return JSONResponse(last)
 
@@ -154,6 +158,28 @@ async def in_thread(function: Callable[..., BaseModel | Record], *arguments: Any
     what is short, and works on checked requests only."""
     found = await anyio.to_thread.run_sync(functools.partial(function, *arguments), limiter=_threads())
     yield found.model_dump() if isinstance(found, BaseModel) else found
+
+
+async def in_steps(function: Callable[..., Iterator[Record]], *arguments: Any) -> Records:
+    """The records of a generator, which runs beside the server in a thread for a moment at a time: it ends between two
+    records where its client has gone."""
+    records = function(*arguments)
+    while True:
+        found, more = await anyio.to_thread.run_sync(_some, records, limiter=_threads())
+        for record in found:
+            yield record
+        if not more:
+            return
+
+
+def _some(records: Iterator[Record]) -> tuple[list[Record], bool]:
+    """What comes within a moment, and whether more may come."""
+    found, until = [], time.monotonic() + MOMENT
+    for record in records:
+        found.append(record)
+        if time.monotonic() > until:
+            return found, True
+    return found, False
 
 
 @functools.cache
