@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import gzip
 import itertools
 import json
@@ -34,6 +35,19 @@ from rondo.tasks.couplet.mend import mend
 from rondo.tasks.couplet.names import HEADS, INSIDE, placings
 from rondo.tasks.couplet.request import CoupletResponse, couplet_request
 from rondo.tasks.couplet.rules import LOWER, UPPER, Alphabet, Demand, PairMask, places
+from rondo.tasks.couplet.surprise import (
+    ANIMALS,
+    FESTIVALS,
+    FIRST_YEAR,
+    KINDS,
+    SPLITS,
+    Surprise,
+    animal,
+    coming,
+    festival,
+    stem_branch,
+    surprise,
+)
 from rondo.tasks.couplet.train import Splits, build, resume, train
 from rondo.tasks.couplet.usage import FACING, Usage
 from rondo.tasks.couplet.words import GLOOMY, HEADINGS, SAD, headings, kind_of
@@ -274,6 +288,81 @@ def test_headings_hold_a_hidden_character_where_one_does() -> None:
     assert all(not set(h) & set("万象春") for h in headings("王", "万象春"))
     assert len(set(HEADINGS)) == len(HEADINGS) >= 60
     assert {len(h) for h in HEADINGS} == {4}
+
+
+@settings(max_examples=300, deadline=None)
+@given(name=st.text(HAN, min_size=2, max_size=4), first=st.integers(0, 1 << 62))
+def test_ten_tries_in_a_row_bring_a_surprise_but_not_all_do(name: str, first: int) -> None:
+    found = [surprise(name, seed) for seed in range(first, first + 10)]
+    assert 1 <= sum(s is not None for s in found) <= 3
+    assert found == [surprise(name, seed) for seed in range(first, first + 10)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(name=st.text(HAN, min_size=2, max_size=4))
+def test_every_kind_of_surprise_comes_to_every_name(name: str) -> None:
+    found = [s for seed in range(25) if (s := surprise(name, seed))]
+    assert sorted(s.kind for s in found) == sorted(KINDS)
+    for s in found:
+        assert len(s.mark) == 1
+        assert len(s.text.split(" / ")) == 2
+        assert bool(s.answer) == (s.kind in ("riddle", "envelope"))
+        if s.kind == "riddle" and set(name) & set(SPLITS):
+            assert s.answer[0] in name
+
+
+def test_surprises_are_the_same_everywhere() -> None:
+    found = [(seed, s.kind) for seed in range(15) if (s := surprise("锋潮科技", seed))]
+    assert found == [(1, "luck"), (5, "firecrackers"), (14, "zodiac")]
+
+
+def test_a_surprise_comes_with_the_couplets(writer: Writer) -> None:
+    plain = ask(writer, name="锋潮科技", seed=1, count=1)
+    assert isinstance(plain.surprise, Surprise)
+    pytest.importorskip("opencc")
+    assert ask(writer, name="锋潮科技", seed=1, count=1, traditional=True).surprise == plain.surprise
+    assert ask(writer, name="锋潮科技", seed=0, count=1).surprise is None
+
+
+def test_the_animal_is_that_of_the_year_the_couplet_is_for() -> None:
+    days = [(2026, 2, 1), (2026, 2, 17), (2026, 3, 3), (2026, 3, 4), (2026, 11, 28), (2027, 2, 5), (2027, 2, 21)]
+    years = [coming(datetime.date(*day)) for day in days]
+    assert years == [2026, 2026, 2026, 2027, 2027, 2027, 2028]  # pasted up to the Lantern Festival
+    assert [animal(y) for y in (2020, 2024, 2027)] == ["鼠", "龙", "羊"]
+    assert [stem_branch(y) for y in (1984, 2024, 2027)] == ["甲子", "甲辰", "丁未"]
+    assert "sheep" in (surprise("锋潮科技", 14, datetime.date(2026, 12, 1)) or Surprise(kind="", mark="", text="")).text
+    assert len(ANIMALS) == 12
+    assert festival(2080) == datetime.date(2080, 2, 4)
+
+
+def new_moon(k: int) -> float:
+    """The k-th new moon after January 2000 as a Julian day, to a few minutes: Meeus, Astronomical Algorithms, ch. 49,
+    the largest terms; less 75 seconds from dynamical to universal time."""
+    t = k / 1236.85
+    sun = math.radians(2.5534 + 29.10535670 * k)
+    moon = math.radians(201.5643 + 385.81693528 * k + 0.0107582 * t * t)
+    node = math.radians(160.7108 + 390.67050284 * k - 0.0016118 * t * t)
+    terms = [(-0.40720, moon), (0.17241, sun), (0.01608, 2 * moon), (0.01039, 2 * node), (0.00739, moon - sun)]
+    terms += [(-0.00514, moon + sun), (0.00208, 2 * sun), (-0.00111, moon - 2 * node), (-0.00057, moon + 2 * node)]
+    terms += [(0.00056, 2 * moon + sun), (-0.00042, 3 * moon), (0.00042, sun + 2 * node), (0.00038, sun - 2 * node)]
+    mean = 2451550.09766 + 29.530588861 * k + 0.00015437 * t * t
+    return mean + sum(a * math.sin(x) for a, x in terms) - 75 / 86400
+
+
+def test_festivals_are_days_of_a_new_moon_in_beijing() -> None:
+    moons = set()
+    for k in range(300, 640):
+        beijing = new_moon(k) + 8 / 24 + 0.5  # a Julian day begins at noon
+        moons.add(datetime.date(2000, 1, 1) + datetime.timedelta(math.floor(beijing) - 2451545))
+    assert len(FESTIVALS) == 26
+    for year in range(FIRST_YEAR, FIRST_YEAR + len(FESTIVALS)):
+        assert festival(year) in moons, year
+        assert datetime.date(year, 1, 21) <= festival(year) <= datetime.date(year, 2, 20)
+
+
+def test_split_characters_are_two_others() -> None:
+    assert all(len(parts) == 2 and char not in parts for char, parts in SPLITS.items())
+    assert len(SPLITS) > 60
 
 
 @pytest.mark.parametrize(

@@ -83,3 +83,9 @@ export const link = {
     history.replaceState(null, "", "#" + encodeURIComponent(JSON.stringify(values)));
   },
 };
+
+// Sends a file as it is.
+export async function send(path, file, signal) {
+  const response = await fetch("/api/" + path, { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file, signal });
+  return response.ok ? response.json() : refuse(response);
+}

@@ -31,10 +31,20 @@ export function paused(milliseconds, action) {
 }
 
 export async function copy(text, button) {
-  await navigator.clipboard.writeText(text);
+  if (navigator.clipboard) await navigator.clipboard.writeText(text);
+  else by_hand(text); // a page from another machine over plain http has no clipboard
   const before = button.textContent;
   button.textContent = "✓ " + before;
   setTimeout(() => (button.textContent = before), 1200);
+}
+
+function by_hand(text) {
+  const held = h("textarea", {});
+  held.value = text;
+  document.body.append(held);
+  held.select();
+  document.execCommand("copy");
+  held.remove();
 }
 
 export function save(blob, name) {

@@ -31,6 +31,7 @@ addEventListener("keydown", (event) => {
 // tabs: <div role="tablist"> with <button role="tab" aria-controls="id">
 for (const list of all('[role="tablist"]')) {
   const tabs = all('[role="tab"]', list);
+  for (const tab of tabs) one("#" + tab.getAttribute("aria-controls")).setAttribute("role", "tabpanel");
   const choose = (tab) => {
     for (const other of tabs) {
       const chosen = other === tab;

@@ -29,7 +29,7 @@ function ticks(low, high, log) {
   return found;
 }
 
-// options: {title, x, y: axes, series: [{name, points: [[x, y]], color, dash, dots}], lines: [{y | x, label}], height}
+// options: {title, x, y: axes, series: [{name, label, points: [[x, y]], color, dash, dots}], lines: [{y | x, label}], height}
 // Returns a function that draws new options in the same place.
 export function plot(element, options) {
   const draw = (o) => element.replaceChildren(lines(o), table(o));
@@ -66,10 +66,11 @@ function lines(o) {
     const path = found.map((p, n) => `${n ? "L" : "M"}${px(p[0]).toFixed(1)} ${clip(py(p[1])).toFixed(1)}`).join("");
     picture.append(svg("path", { class: `series c${s.color}`, d: path, "stroke-dasharray": DASHES[s.dash] }));
     if (s.dots || found.length === 1) for (const p of found) picture.append(svg("circle", { class: `c${s.color}`, cx: px(p[0]), cy: clip(py(p[1])), r: 3 }));
-    labels.push({ y: clip(py(found.at(-1)[1])), text: s.name, color: s.color });
+    if (s.label !== "") labels.push({ y: clip(py(found.at(-1)[1])), text: s.label ?? s.name, color: s.color });
   }
   labels.sort((a, b) => a.y - b.y);
   labels.forEach((l, n) => { if (n) l.y = Math.max(l.y, labels[n - 1].y + 14); });
+  labels.reduceRight((most, l) => (l.y = Math.min(l.y, most)) - 14, height - BOTTOM + 2);
   for (const l of labels) picture.append(svg("text", { x: W - RIGHT + 8, y: l.y + 4, class: `c${l.color}` }, l.text));
   return picture;
 }

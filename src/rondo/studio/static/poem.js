@@ -2,7 +2,7 @@
 import { ask, latest, link, stream, tell } from "./api.js";
 import { copy, h, one, paused, save } from "./dom.js";
 import { judged } from "./poem_judge.js";
-import { poemPicture } from "./poem_picture.js";
+import { textPicture } from "./picture.js";
 import { inspector, leaf, summary } from "./poem_view.js";
 import { own, t } from "./words.js";
 
@@ -157,7 +157,7 @@ toggle("#show-tones", (on) => one("#leaf").classList.toggle("tones", on));
 toggle("#show-heat", (on) => one("#leaf").classList.toggle("heat", on));
 toggle("#show-gloss", () => ((gloss = undefined), draw()));
 one("#copy").addEventListener("click", (event) => copy(poem().lines.map((l, i) => l + (i % 2 ? "。\n" : "，")).join(""), event.target));
-one("#picture").addEventListener("click", async () => save(await poemPicture(poem().lines, state.theme, state.seed), `${poem().lines[0]}.png`));
+one("#picture").addEventListener("click", async () => save(await textPicture(poem().lines, { title: state.theme.slice(0, 12), seal: state.seed }), `${poem().lines[0]}.png`));
 
 one("#leaf").addEventListener("keydown", (event) => {
   const at = event.target.closest(".char")?.dataset.at?.split(",").map(Number);

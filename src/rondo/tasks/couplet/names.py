@@ -19,6 +19,7 @@ import numpy as np
 from rondo.tasks.couplet.proof import proven
 from rondo.tasks.couplet.request import Couplet, CoupletRequest, CoupletResponse
 from rondo.tasks.couplet.rules import LOWER, UPPER, Demand
+from rondo.tasks.couplet.surprise import surprise
 from rondo.tasks.couplet.words import GLOOMY, headings
 from rondo.tasks.couplet.writer import Draft, Writer, decent
 from rondo.verse.books import Book, book
@@ -89,7 +90,8 @@ def couplets(writer: Writer, request: CoupletRequest) -> CoupletResponse:
     found = [c for turn in itertools.zip_longest(*both) for c in turn if c][: request.count]
     for couplet in found:
         couplet.heading = numbers.choice(headings(request.name, couplet.upper + couplet.lower))
-    return CoupletResponse(couplets=found, notes=_notes(request.name))
+    extra = surprise(request.name, request.seed)
+    return CoupletResponse(couplets=found, notes=_notes(request.name), surprise=extra)
 
 
 def _notes(name: str) -> list[str]:

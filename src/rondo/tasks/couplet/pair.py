@@ -24,7 +24,7 @@ def answer(writer: Writer, request: CoupletRequest) -> CoupletResponse:
     found = names.couplets(writer, request) if request.name else _answers(writer, request)
     if not request.traditional:
         return found
-    return CoupletResponse(couplets=[_traditional(c) for c in found.couplets], notes=found.notes)
+    return found.model_copy(update={"couplets": [_traditional(c) for c in found.couplets]})
 
 
 def _answers(writer: Writer, request: CoupletRequest) -> CoupletResponse:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from rondo.tasks.couplet.surprise import Surprise
 from rondo.verse.abuse import abusive
 from rondo.verse.books import VerseError
 from rondo.verse.forms import check_choice
@@ -154,6 +155,7 @@ class CoupletResponse(BaseModel):
 
     couplets: list[Couplet]
     notes: list[str] = []
+    surprise: Surprise | None = None  # now and then, with spring couplets from a name
 
 
 def couplet_request(**values: Any) -> CoupletRequest:

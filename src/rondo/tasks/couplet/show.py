@@ -19,8 +19,10 @@ def show(response: CoupletResponse, console: Console | None = None) -> None:
     console = console or Console(highlight=False)
     for note in response.notes:
         console.print(Text(note, style="dim"))
+    if response.surprise:
+        console.print(Text(f"{response.surprise.text}  {response.surprise.answer}".rstrip(), style="dim"))
     for k, couplet in enumerate(response.couplets):
-        console.print(*([Text()] if k or response.notes else []), _couplet(couplet), sep="\n")
+        console.print(*([Text()] if k or response.notes or response.surprise else []), _couplet(couplet), sep="\n")
 
 
 def _couplet(couplet: Couplet) -> Text:
