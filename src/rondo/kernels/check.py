@@ -264,6 +264,42 @@ class _Sums:
             self.part(block).add_(take(d, param.rows) @ take(operand, param.cols[block.index]).T)
 
 
+def finite_differences(graph: Graph, case: Case, step: float = 1e-5, scan: Scan = reference.scan) -> Tensors:
+    """Every gradient by central differences, one number at a time: (L(v + step) - L(v - step)) / (2 step).
+
+    L is the sum of grad_y * output and grad_state * state, so the names and shapes are those of `bptt`. Two runs of
+    `scan` for every number: meant for small cases in float64, where the error is about step^2 + 1e-16 |L| / step.
+    """
+
+    def loss() -> float:
+        y, final = run(graph, case, scan)
+        terms = [(y * case.grad_y).sum(), *((final[s] * case.grad_state[s]).sum() for s in graph.states)]
+        return float(torch.stack(terms).sum())
+
+    case = case.to(torch.float64)
+    initial = None if case.initial is None else _copied(case.initial)
+    case = replace(case, params=_copied(case.params), x=_copied(case.x), state=_copied(case.state), initial=initial)
+    with torch.no_grad():
+        named = _gradients(case.params, case.x, case.state, case.initial)
+        return {name: _differences(v, loss, step) for name, v in named.items()}
+
+
+def _copied(tensors: Tensors) -> Tensors:
+    return {name: v.clone().contiguous() for name, v in tensors.items()}
+
+
+def _differences(v: Tensor, loss: Callable[[], float], step: float) -> Tensor:
+    """(L(v + step) - L(v - step)) / (2 step) at every number of v, which is as it was afterwards."""
+    numbers, found = v.view(-1), torch.zeros_like(v)
+    for i, value in enumerate(numbers.tolist()):
+        numbers[i] = value + step
+        above = loss()
+        numbers[i] = value - step
+        found.view(-1)[i] = (above - loss()) / (2 * step)
+        numbers[i] = value
+    return found
+
+
 def agreement(got: Tensors, want: Tensors) -> float:
     """The worst of `errors`; 0 where nothing is compared."""
     return max(errors(got, want).values(), default=0.0)
