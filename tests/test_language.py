@@ -16,6 +16,7 @@ from rondo.files import FileError
 from rondo.models.generator import Generator
 from rondo.models.store import load_model
 from rondo.search.predictor import as_prime, read
+from rondo.search.sample import sample
 from rondo.train import configs
 from rondo.train.bundled import FACTS, TEXTS, make
 from rondo.train.config import TextConfig
@@ -92,6 +93,42 @@ def test_neighbours_are_by_cosine() -> None:
         model.neighbours("bird")
     with pytest.raises(DataError, match="no embedding"):
         language_model("word", embed=0).neighbours("cat")
+
+
+def test_similarity_and_the_place_among_the_neighbours() -> None:
+    model = language_model("word")
+    found = model.neighbours("cat", len(model.vocab))
+    assert "cat" not in [word for word, _ in found]
+    for place, (word, value) in enumerate(found, 1):
+        if model.unknown(word) == [] and word:  # the end of a line has no name here
+            assert model.similarity("cat", word) == (pytest.approx(value), place)
+    assert model.similarity("cat", "cat") == (pytest.approx(1.0), 1)
+    assert model.knows("cat")
+    assert not model.knows("bird")
+    assert not model.knows("cat dog")
+    with pytest.raises(DataError, match="'bird' is no symbol"):
+        model.similarity("cat", "bird")
+
+
+@pytest.mark.parametrize("level", ["character", "word", "subword"])
+@pytest.mark.parametrize("prime", ["", "the cat ", "a dog\nthe"])
+def test_steps_tell_what_is_sampled(level: str, prime: str) -> None:
+    model = language_model(level)
+    options = {"temperature": 0.9, "top_k": 20, "top_p": 0.95, "seed": 6}
+    found = list(model.steps(prime, 90, **options))
+    sampled = list(model.sample(prime, 90, **options))
+    assert [text for text, _ in found] == sampled[:-1]
+    begin = model.vocab.separator + (prime if level == "character" else prime.rstrip(" "))
+    plain = sample(model.predictor(), model.vocab.encode(begin).tolist(), 90, banned=model._banned, **options)
+    assert [step.symbol for _, step in found] == plain.best()[0]
+    if level != "subword":
+        assert model.vocab.unknown not in [step.symbol for _, step in found]
+
+
+def test_unknown_symbols_are_named_once_in_order() -> None:
+    assert language_model("character").unknown("the 水 cat 水 Zo") == ["水", "Z"]
+    assert language_model("word").unknown("the bird\nsat bird") == ["bird"]
+    assert language_model("subword").unknown("水 Z") == []
 
 
 def test_bundled_models_are_named() -> None:

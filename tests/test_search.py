@@ -21,6 +21,8 @@ from rondo.search.greedy import greedy
 from rondo.search.greedy import stream as greedy_stream
 from rondo.search.predictor import SearchError
 from rondo.search.sample import BLOCK, pick, row_seeds, sample, stream, weights
+from rondo.search.steps import CUTS
+from rondo.search.steps import steps as looked
 
 from shown import shown
 
@@ -574,3 +576,83 @@ def test_no_gradient_is_kept() -> None:
     steps = stream(Learned(), [0], 3)
     next(steps)
     assert torch.is_grad_enabled()
+
+
+# sampling, looked into
+
+
+@pytest.mark.parametrize(
+    ("temperature", "top_k", "top_p"), [(1.0, 0, 1.0), (0.0, 0, 1.0), (0.6, 4, 1.0), (1.5, 0, 0.7), (0.8, 5, 0.8)]
+)
+def test_steps_are_what_is_sampled(temperature: float, top_k: int, top_p: float) -> None:
+    """The symbols are those of `sample`, past a block of random numbers too; both distributions are distributions."""
+    options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": 9, "banned": (0,)}
+    chain = Chain(11)
+    found = list(looked(chain, [1, 2], 2 * BLOCK + 3, **options))
+    assert [s.symbol for s in found] == sample(chain, [1, 2], 2 * BLOCK + 3, **options).best()[0]
+    state = chain.start(1)
+    for symbol in (1, 2):
+        scores, state = chain.step(torch.tensor([symbol]), state)
+    for step in found:
+        torch.testing.assert_close(step.model, scores[0].exp())
+        assert float(step.model.sum()) == pytest.approx(1.0, abs=1e-12)
+        assert float(step.left.sum()) == pytest.approx(1.0, abs=1e-12)
+        assert float(step.left[step.symbol]) > 0
+        assert torch.equal(step.cut > 0, step.left == 0)
+        assert step.kept == int((step.cut == 0).sum())
+        assert step.share == pytest.approx(float((step.model * (step.cut == 0)).sum()))
+        scores, state = chain.step(torch.tensor([step.symbol]), state)
+
+
+def test_what_a_symbol_is_drawn_from_is_what_is_drawn() -> None:
+    """Frequencies of the first symbol over many seeds, against `left`."""
+    options = {"temperature": 0.8, "top_k": 5, "top_p": 0.7}
+    n, chain = 4000, Chain(7, 2)
+    drawn = [next(looked(chain, [1], 1, seed=k, **options)) for k in range(n)]
+    left = drawn[0].left
+    counts = torch.bincount(torch.tensor([s.symbol for s in drawn]), minlength=7)
+    kept = left > 0
+    assert 1 < int(kept.sum()) < 5
+    assert counts[~kept].sum() == 0
+    assert float(((counts - n * left)[kept] ** 2 / (n * left[kept])).sum()) < 18.5  # 4 degrees: 0.001, seeds are fixed
+
+
+def test_what_takes_a_symbol_away_is_named() -> None:
+    def cuts(banned: tuple[int, ...] = (), **options: float) -> list[str]:
+        (step,) = looked(Fixed(P[0]), [0], 1, banned=banned, **options)
+        return [CUTS[n] for n in step.cut.tolist()]
+
+    assert cuts() == ["", "", "", "", ""]
+    assert cuts((1,), temperature=0) == ["temperature", "banned", "temperature", "", "temperature"]
+    assert cuts(temperature=1e-300) == ["temperature", "", "temperature", "temperature", "temperature"]
+    assert cuts(top_k=3) == ["", "", "top_k", "", "top_k"]
+    assert cuts(top_p=0.75) == ["top_p", "", "top_p", "", "top_p"]
+    assert cuts(top_k=3, top_p=0.6) == ["top_p", "", "top_k", "", "top_k"]
+
+
+def test_what_is_taken_changes_nothing_before_it() -> None:
+    """And the random numbers after it are the same: where the distribution is, so are the symbols."""
+    chain, options = Chain(9), {"temperature": 1.2, "seed": 4}
+    plain = [s.symbol for s in looked(chain, [1], 20, **options)]
+    other = (plain[8] + 1) % 9
+    turned = [s.symbol for s in looked(chain, [1], 20, taken={8: other}, **options)]
+    assert turned[:9] == [*plain[:8], other]
+    assert turned[9:] != plain[9:]
+    fixed = Fixed(P[0])
+    plain = [s.symbol for s in looked(fixed, [0], 3 * BLOCK, seed=4)]
+    turned = [s.symbol for s in looked(fixed, [0], 3 * BLOCK, seed=4, taken={8: 2, BLOCK: 2})]
+    assert [k for k, (a, b) in enumerate(zip(plain, turned, strict=True)) if a != b] == [8, BLOCK]
+    with pytest.raises(SearchError, match="step 1: there is no symbol 5, there are 5"):
+        list(looked(fixed, [0], 3, taken={1: 5}))
+    with pytest.raises(SearchError, match="top_p must lie"):
+        looked(fixed, [0], 3, top_p=0.0)
+
+
+def test_the_chosen_symbol_is_among_the_likeliest() -> None:
+    (step,) = looked(Fixed(P[0]), [0], 1, taken={0: 4})
+    assert step.likeliest(2) == [1, 3, 4]
+    assert step.rank == 4
+    assert step.likeliest(9)[0] == 1
+    assert sorted(step.likeliest(9)) == [0, 1, 2, 3, 4]
+    (step,) = looked(Fixed(P[0]), [0], 1, temperature=0)
+    assert (step.likeliest(2), step.rank, step.kept, step.share) == ([1, 3], 1, 1, 0.5)

@@ -68,6 +68,16 @@ def learn(model: Speller, steps: int, rate: float = 0.05) -> Iterator[Look]:
         optimiser.step()
 
 
+def looks(seed: int, steps: int, rate: float = 0.05) -> Iterator[tuple[Look, str]]:
+    """A network that learns the word, look by look, with what it spells by then after "h". `seed` decides its first
+    weights (by torch's own generator, for the whole process) and the draws, which are the same at every look."""
+    torch.manual_seed(seed)
+    model = Speller()
+    for look in learn(model, steps, rate):
+        drawn = spell(model, WORD[0], len(WORD) - 1, torch.Generator().manual_seed(seed))
+        yield look, WORD[0] + "".join(letter for _, _, letter in drawn)
+
+
 def spell(model: Speller, first: str, count: int, generator: torch.Generator) -> Iterator[tuple[str, list[float], str]]:
     """Draw `count` characters, each fed back as the next input: yields what went in, ŷ, and what was drawn."""
     state: object = None

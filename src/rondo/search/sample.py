@@ -127,6 +127,15 @@ def weights(scores: Tensor, temperature: float = 1.0, top_k: int = 0, top_p: flo
     return torch.where(w >= nucleus(w, top_p), w, 0.0) if top_p < 1 else w
 
 
+def distribution(scores: Tensor, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0) -> Tensor:
+    """The same normalised: the probability [A, V] of each symbol to be drawn. At temperature 0 all of it is the most
+    probable symbol's."""
+    if temperature == 0:
+        return torch.zeros_like(scores, dtype=torch.float64).scatter_(1, scores.argmax(1, keepdim=True), 1.0)
+    w = weights(scores, temperature, top_k, top_p)
+    return w / w.sum(1, keepdim=True)
+
+
 def nucleus(w: Tensor, share: float) -> Tensor:
     """The least weight [A, 1] among the fewest greatest weights that hold this share of each row of w [A, V]."""
     wanted = share * w.sum(1, keepdim=True)

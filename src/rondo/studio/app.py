@@ -11,8 +11,8 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 import rondo
-from rondo.studio import pages, verse
-from rondo.studio.guard import Guard, TooLargeError, TooSlowError
+from rondo.studio import lab, lab_inside, pages, text, trials, verse
+from rondo.studio.guard import Guard
 from rondo.studio.queue import FAULT, BusyError, Queue
 
 DESCRIPTION = """
@@ -31,7 +31,8 @@ def create(names: Collection[str] = ()) -> FastAPI:
     )  # fmt: skip
     app.state.writing = Queue(running=1, waiting=99)  # the models of the package: short work that uses all cores
     app.state.working = Queue(running=2, waiting=30)  # what people typed: processes of their own
-    for router in (verse.router,):
+    app.state.training = Queue(running=2, waiting=60)  # the same where it takes minutes
+    for router in (verse.router, text.router, lab_inside.router, lab.router, trials.router):
         app.include_router(router, prefix="/api")
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
     app.get("/", include_in_schema=False)(_first)
@@ -40,8 +41,6 @@ def create(names: Collection[str] = ()) -> FastAPI:
     app.add_middleware(Guard, names=names)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(BusyError)(_busy)
-    app.exception_handler(TooLargeError)(lambda _, error: _told(413, error))
-    app.exception_handler(TooSlowError)(lambda _, error: _told(408, error))
     app.exception_handler(ValueError)(_refused)
     app.exception_handler(HTTPException)(_missing)
     return app

@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BYTES = 1 << 20  # of a request's body
+# bodies of these paths may be so large: files, and texts as JSON
+LARGER: Mapping[str, int] = {"/api/text/model": 32 << 20, "/api/cell/text": 2 << 20}
 MOST_SECONDS = 20.0  # until all of it is there
 OWN_NAMES = frozenset({"localhost"})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -33,10 +35,11 @@ HEADERS = {
 
 
 class Guard:
-    """ASGI middleware. names: host names, beside addresses and localhost, that the server answers to."""
+    """ASGI middleware. names: host names, beside addresses and localhost, that the server answers to; larger: paths
+    whose bodies may have more than MOST_BYTES."""
 
-    def __init__(self, app: ASGIApp, names: Collection[str] = ()) -> None:
-        self.app, self.names = app, OWN_NAMES | {name.lower() for name in names}
+    def __init__(self, app: ASGIApp, names: Collection[str] = (), larger: Mapping[str, int] = LARGER) -> None:
+        self.app, self.names, self.larger = app, OWN_NAMES | {name.lower() for name in names}, larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -44,7 +47,8 @@ class Guard:
             return
         refused = self._refused(scope)
         if refused is None:
-            await self.app(scope, _limited(receive), _with_headers(send))
+            body = _Body(receive, self._most(scope))
+            await self.app(scope, body.receive, body.answering(_with_headers(send)))
         else:
             await _refuse(_with_headers(send), *refused)
 
@@ -61,9 +65,13 @@ class Guard:
             if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
                 return 403, "requests from other sites are refused"
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > MOST_BYTES:
-            return 413, _too_large()
+        most = self._most(scope)
+        if not length.isdecimal() or int(length) > most:
+            return 413, _too_large(most)
         return None
+
+    def _most(self, scope: Scope) -> int:
+        return self.larger.get(scope["path"], MOST_BYTES)
 
     def _known(self, name: str) -> bool:
         """An address cannot be pointed elsewhere, a name can."""
@@ -74,16 +82,12 @@ class Guard:
         return True
 
 
-class TooLargeError(ValueError):
-    """A body that goes on past the limit."""
+class BodyError(ValueError):
+    """A body that goes on past the limit, or does not arrive in time."""
 
 
-class TooSlowError(ValueError):
-    """A body that does not arrive in time."""
-
-
-def _too_large() -> str:
-    return f"请求太大，最多 {MOST_BYTES >> 20} MB / the request is too large: at most {MOST_BYTES >> 20} MB"
+def _too_large(most: int) -> str:
+    return f"请求太大，最多 {most >> 20} MB / the request is too large: at most {most >> 20} MB"
 
 
 def _name(url: str) -> str:
@@ -93,26 +97,41 @@ def _name(url: str) -> str:
         return ""
 
 
-def _limited(receive: Receive) -> Receive:
-    """The same body, but no more than so many bytes and seconds of it."""
-    taken, whole, start = 0, False, asyncio.get_running_loop().time()
+class _Body:
+    """The body of a request, no more than so many bytes and seconds of it; past these the answer is a refusal, whatever
+    the application makes of it."""
 
-    async def limited() -> Message:
-        nonlocal taken, whole
-        if whole:  # what comes now is that the client has gone
-            return await receive()
-        left = MOST_SECONDS - (asyncio.get_running_loop().time() - start)
+    def __init__(self, receive: Receive, most: int) -> None:
+        self._receive, self._most, self._taken, self._whole = receive, most, 0, False
+        self._until = asyncio.get_running_loop().time() + MOST_SECONDS
+        self._fault: tuple[int, str] | None = None
+
+    async def receive(self) -> Message:
+        """The next piece. Raises BodyError."""
+        if self._whole:  # what comes now is that the client has gone
+            return await self._receive()
         try:
-            message = await asyncio.wait_for(receive(), left)
+            message = await asyncio.wait_for(self._receive(), self._until - asyncio.get_running_loop().time())
         except TimeoutError:
-            raise TooSlowError("the request did not arrive in time") from None
-        taken += len(message.get("body", b""))
-        whole = not message.get("more_body", False)
-        if taken > MOST_BYTES:
-            raise TooLargeError(_too_large())
+            self._fault = 408, "请求没有按时到齐 / the request did not arrive in time"
+            raise BodyError from None
+        self._taken += len(message.get("body", b""))
+        self._whole = not message.get("more_body", False)
+        if self._taken > self._most:
+            self._fault = 413, _too_large(self._most)
+            raise BodyError
         return message
 
-    return limited
+    def answering(self, send: Send) -> Send:
+        """Sends the application's answer, or the refusal in its place."""
+
+        async def sending(message: Message) -> None:
+            if self._fault is None:
+                await send(message)
+            elif message["type"] == "http.response.start":
+                await _refuse(send, *self._fault)
+
+        return sending
 
 
 def _with_headers(send: Send) -> Send:

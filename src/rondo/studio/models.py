@@ -7,6 +7,7 @@ import threading
 
 from rondo.tasks.couplet.writer import Writer
 from rondo.tasks.poetry.poet import Poet
+from rondo.train.language import LanguageModel, load_language_model
 
 _lock = threading.Lock()  # two first requests must not load a model twice
 
@@ -23,6 +24,12 @@ def writer() -> Writer:
         return _writer()
 
 
+def language(name: str) -> LanguageModel:
+    """A bundled language model: english, chinese."""
+    with _lock:
+        return _language(name)
+
+
 @functools.cache
 def _poet() -> Poet:
     return Poet.load()
@@ -31,3 +38,8 @@ def _poet() -> Poet:
 @functools.cache
 def _writer() -> Writer:
     return Writer.load()
+
+
+@functools.cache
+def _language(name: str) -> LanguageModel:
+    return load_language_model(name)

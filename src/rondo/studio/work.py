@@ -2,4 +2,8 @@
 
 from __future__ import annotations
 
-import rondo  # noqa: F401
+import torch._dynamo  # noqa: F401  # the first optimiser imports it, which takes more than a second
+
+import rondo
+import rondo.studio.work_text
+import rondo.studio.work_trials  # noqa: F401

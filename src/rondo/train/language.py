@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,14 @@ from rondo import bundled
 from rondo.data import DOCUMENTS
 from rondo.data.batch import Batch
 from rondo.data.text import DataError, Numbered, held_out
-from rondo.data.vocab import UNKNOWN, Vocab
+from rondo.data.vocab import UNKNOWN, Vocab, split_words
 from rondo.data.vocab import from_json as vocab_from_json
 from rondo.files import FileError
 from rondo.models.generator import Generator, GeneratorPredictor, Position
 from rondo.models.store import load_model
 from rondo.search.predictor import Predictor, as_prime, read
 from rondo.search.sample import stream
+from rondo.search.steps import Step, steps
 from rondo.train.fit import mean_loss
 
 BEFORE = 256  # symbols that a row of an evaluation reads before those that count
@@ -88,23 +89,41 @@ class LanguageModel:
 
         options: temperature, top_k, top_p, seed.
         """
+        given, blank = self._begin(prime)
+        telling = Telling(self.vocab, given, blank)
+        for symbols in stream(self.predictor(), given, length, banned=self._banned, **options):
+            yield telling.add(int(symbols[0]))
+        yield telling.rest()
+
+    def steps(
+        self, prime: str, length: int, taken: Mapping[int, int] | None = None, **options: Any
+    ) -> Iterator[tuple[str, Step]]:
+        """The same with what stands inside (`rondo.search.steps`): the text that each symbol adds, and its step.
+        A character of several symbols comes as text with its last."""
+        given, blank = self._begin(prime)
+        telling = Telling(self.vocab, given, blank)
+        for step in steps(self.predictor(), given, length, banned=self._banned, taken=taken, **options):
+            yield telling.add(step.symbol), step
+
+    @property
+    def _banned(self) -> tuple[int, ...]:
+        return () if self.vocab.unknown is None else (self.vocab.unknown,)
+
+    def _begin(self, prime: str) -> tuple[list[int], str]:
+        """The symbols that are read first, and a blank that is left over."""
         # a blank belongs to the word that follows: one at the end of the prime is left to it
         read = prime if self.vocab.level == "character" else prime.rstrip(" ")
         begin = self.vocab.separator + read if self.documents != "none" or not read else read
-        banned = () if self.vocab.unknown is None else (self.vocab.unknown,)
-        given = self.vocab.encode(begin).tolist()
-        near = given[-16:]  # what a symbol is as text, a blank before a word for one, depends on what stands before it
-        told, blank = self.vocab.decode(near), prime[len(read) :][:1]
-        for symbols in stream(self.predictor(), given, length, banned=banned, **options):
-            near = [*near, int(symbols[0])]
-            text = self.vocab.decode(near)
-            if text.endswith(UNKNOWN) and len(near) < 32:  # the bytes of one character may be several pieces
-                yield ""
-                continue
-            yield text[len(told) :].removeprefix(blank)
-            near = near[-16:]
-            told, blank = self.vocab.decode(near), ""
-        yield self.vocab.decode(near)[len(told) :]
+        return self.vocab.encode(begin).tolist(), prime[len(read) :][:1]
+
+    def unknown(self, text: str) -> list[str]:
+        """What in a text is read as the unknown symbol, each once, in order: characters or words."""
+        if self.vocab.unknown is None:
+            return []
+        parts = list(text) if self.vocab.level == "character" else split_words(text)
+        numbers = self.vocab.encode(text).tolist()
+        missing = (part for part, n in zip(parts, numbers, strict=True) if n == self.vocab.unknown)
+        return list(dict.fromkeys(missing))
 
     def next_words(self, prime: str, count: int = 10) -> list[tuple[str, float]]:
         """The likeliest words after `prime` and their probabilities; the piece that ends the text counts as a word.
@@ -121,16 +140,63 @@ class LanguageModel:
 
     def neighbours(self, word: str, count: int = 10) -> list[tuple[str, float]]:
         """The symbols whose embeddings point most nearly the same way: cosine similarities, the greatest first."""
+        own, cosines = self._cosines(word)
+        best = cosines.topk(min(count + 1, len(cosines)))
+        pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        return [(self.vocab.decode([n]).strip(), value) for n, value in pairs if n != own][:count]
+
+    def similarity(self, word: str, other: str) -> tuple[float, int]:
+        """The cosine of two symbols' embeddings, and the place of `other` among the neighbours of `word`, from 1."""
+        own, cosines = self._cosines(word)
+        n = self._symbol(other)
+        value = cosines[n]
+        return float(value), int((cosines > value).sum()) + 1 - int(own != n and bool(cosines[own] > value))
+
+    def _cosines(self, word: str) -> tuple[int, Tensor]:
+        """A word's symbol, and the cosines [V] of its embedding and all others."""
         if self.model.embedding is None:
             raise DataError("this model has no embedding: its symbols are one-hot")
-        text = f" {word}" if self.vocab.level == "subword" else word
-        numbers = self.vocab.encode(text).tolist()
-        if len(numbers) != 1 or numbers[0] == self.vocab.unknown:
-            raise DataError(f"{word!r} is no symbol of this model")
+        n = self._symbol(word)
         table = torch.nn.functional.normalize(self.model.embedding.weight.detach(), dim=1)
-        best = (table @ table[numbers[0]]).topk(min(count + 1, len(table)))
-        pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
-        return [(self.vocab.decode([n]).strip(), value) for n, value in pairs if n != numbers[0]][:count]
+        return n, table @ table[n]
+
+    def knows(self, word: str) -> bool:
+        """Whether a word is one symbol, which can have neighbours."""
+        numbers = self._symbols(word)
+        return len(numbers) == 1 and numbers[0] != self.vocab.unknown
+
+    def _symbol(self, word: str) -> int:
+        if not self.knows(word):
+            raise DataError(f"{word!r} is no symbol of this model")
+        return self._symbols(word)[0]
+
+    def _symbols(self, word: str) -> list[int]:
+        numbers: list[int] = self.vocab.encode(f" {word}" if self.vocab.level == "subword" else word).tolist()
+        return numbers
+
+
+class Telling:
+    """Symbols as text, one after the other. What a symbol is as text, a blank before a word for one, depends on what
+    stands before it; a `blank` that the text has already is not told again."""
+
+    def __init__(self, vocab: Vocab, given: Sequence[int], blank: str = "") -> None:
+        self.vocab, self._near, self._blank = vocab, list(given[-16:]), blank
+        self._told = vocab.decode(self._near)
+
+    def add(self, symbol: int) -> str:
+        """The text that a symbol adds; nothing until the bytes of a character are complete."""
+        self._near.append(symbol)
+        text = self.vocab.decode(self._near)
+        if text.endswith(UNKNOWN) and len(self._near) < 32:  # the bytes of one character may be several pieces
+            return ""
+        new = text[len(self._told) :].removeprefix(self._blank)
+        self._near, self._blank = self._near[-16:], ""
+        self._told = self.vocab.decode(self._near)
+        return new
+
+    def rest(self) -> str:
+        """What is left at the end: bytes that are no character."""
+        return self.vocab.decode(self._near)[len(self._told) :]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,19 @@
+"""The interface as described: whatever fits, or nearly fits, the description is answered without a fault of the server."""
+
+from __future__ import annotations
+
+import hypothesis
+import pytest
+import schemathesis
+from schemathesis.checks import not_a_server_error
+
+from rondo.studio.app import create
+
+schema = schemathesis.openapi.from_asgi("/api/openapi.json", create(["testserver"]))
+
+
+@pytest.mark.long
+@schema.parametrize()
+@hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+def test_no_request_is_a_fault_of_the_server(case: schemathesis.Case) -> None:
+    case.call_and_validate(checks=[not_a_server_error])
