@@ -544,3 +544,31 @@ def test_adding_over_a_hundred_steps(name: str) -> None:
     (trial,) = finished({name: find(name)}, adding.probe(100), run.Settings(steps=1200, seeds=1, lr=(0.01,)))
     value = trial.scores[0]
     assert value < adding.GOAL if name == "gru" else value > 0.9 * adding.LINE
+
+
+def test_side_by_side_gives_the_same_trainings_in_turns() -> None:
+    probe = tasks.make("copying", length=3)
+    given = run.Settings(parameters=300, steps=40, seeds=2, lr=(0.01,), batch=4)
+    cells = {name: find(name) for name in ("elman", "gru")}
+    alone = {(t.cell, t.seed): t for t in finished(cells, probe, given)}
+    events = list(run.side_by_side(cells, probe, given))
+    together = [e for e in events if isinstance(e, run.Trial)]
+    assert [(t.cell, t.seed) for t in together] == [("elman", 1), ("gru", 1), ("elman", 2), ("gru", 2)]
+    for trial in together:
+        other = alone[trial.cell, trial.seed]
+        assert (trial.curve, trial.scores, trial.hidden) == (other.curve, other.scores, other.hidden)
+    measured = [(e.cell, e.seed) for e in events if isinstance(e, run.Step) and e.value is not None]
+    assert measured == [(t.cell, t.seed) for t in together] * run.VALIDATIONS
+
+
+def test_side_by_side_draws_the_tests_when_they_are_needed() -> None:
+    asked = []
+    probe = tasks.make("parity", length=8)
+    late = [dataclasses.replace(t, draw=lambda *a, t=t: asked.append(t.at) or t.draw(*a)) for t in probe.tests]
+    events = run.side_by_side(
+        {"gru": find("gru")}, dataclasses.replace(probe, tests=tuple(late)), run.Settings(hidden=4, steps=20, seeds=1)
+    )
+    assert isinstance(next(events), run.Step)
+    assert not asked
+    assert isinstance(list(events)[-1], run.Trial)
+    assert asked == [8, 16, 32]

@@ -10,7 +10,7 @@ import contextvars
 import math
 import threading
 import weakref
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 
 # Operators and their number of arguments. Everything else in the project is a table keyed by these names.
 LEAVES = {"const", "input", "mask", "state", "vector", "adjoint"}
@@ -251,7 +251,7 @@ def matmul(block: Block, operand: Expr, transposed: bool = False) -> Expr:
     return intern("matmul_t" if transposed else "matmul", (operand,), block)
 
 
-def topological(roots: Iterable[Expr], leaves: Collection[Expr] = ()) -> list[Expr]:
+def topological(roots: Iterable[Expr], leaves: Container[Expr] = ()) -> list[Expr]:
     """Every node reachable from `roots` without looking below `leaves`, arguments before users, in a stable order."""
     seen: set[Expr] = set()
     order: list[Expr] = []
@@ -271,15 +271,28 @@ def topological(roots: Iterable[Expr], leaves: Collection[Expr] = ()) -> list[Ex
     return order
 
 
-def substitute(roots: Iterable[Expr], table: dict[Expr, Expr]) -> list[Expr]:
-    """The roots with every node that stands in `table` replaced (shared nodes stay shared)."""
+def substitute(roots: Iterable[Expr], table: dict[Expr, Expr], fixed: Container[Expr] = ()) -> list[Expr]:
+    """The roots with every node that stands in `table` replaced (shared nodes stay shared). `fixed` nodes are known to
+    hold nothing of the table and are not looked into."""
     roots = list(roots)
     new: dict[Expr, Expr] = {}
-    for node in topological(roots):
+    for node in topological(roots, _Either(table, fixed) if fixed else table):
         if node in table:
             new[node] = table[node]
+        elif node in fixed:
+            new[node] = node
         elif all(new[a] is a for a in node.args):
             new[node] = node
         else:
             new[node] = intern(node.op, tuple(new[a] for a in node.args), node.attr)
     return [new[r] for r in roots]
+
+
+class _Either:
+    """What is in one collection or the other."""
+
+    def __init__(self, a: Container[Expr], b: Container[Expr]) -> None:
+        self.a, self.b = a, b
+
+    def __contains__(self, node: object) -> bool:
+        return node in self.a or node in self.b

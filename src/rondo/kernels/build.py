@@ -83,13 +83,21 @@ def _private(folder: Path) -> bool:
         return False
 
 
+def _flags(optimise: str, real: str) -> tuple[str, ...]:
+    return (*FLAGS, optimise, f"-march={march()}", f"-DREAL={real}", f"-I{NATIVE}")
+
+
+def object_file(source: str, optimise: str = "-O2", real: str = "float") -> Path:
+    """Where the shared object of `source` lies, or will lie, in the cache. Raises NoCompilerError."""
+    header = (NATIVE / "vec.h").read_text()
+    parts = (source, header, _compiler_version(), *_flags(optimise, real)[:-1], _cpu_features(), platform.machine())
+    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+    return cache_folder() / f"{key}.so"
+
+
 def compile_shared(source: str, optimise: str, real: str = "float") -> Path:
     """The shared object of `source`, built unless it lies in the cache. Raises NoCompilerError."""
-    flags = (*FLAGS, optimise, f"-march={march()}", f"-DREAL={real}", f"-I{NATIVE}")
-    header = (NATIVE / "vec.h").read_text()
-    parts = (source, header, _compiler_version(), *flags[:-1], _cpu_features(), platform.machine())
-    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
-    target = cache_folder() / f"{key}.so"
+    flags, target = _flags(optimise, real), object_file(source, optimise, real)
     if target.exists():
         return target
     with tempfile.TemporaryDirectory(dir=cache_folder()) as work:

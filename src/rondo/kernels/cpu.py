@@ -89,13 +89,22 @@ def kernel(graph: Graph, dtype: torch.dtype) -> Kernel:
     return found[dtype]  # type: ignore[no-any-return]
 
 
+def is_cached(graph: Graph, dtype: torch.dtype) -> bool:
+    """Whether a graph's kernel has been compiled before, here or by another process. Raises build.NoCompilerError."""
+    real = REAL[dtype]
+    return (_identity(graph), real) in _kernels or build.object_file(_source([plan(graph)]), real=real).exists()
+
+
+def _source(plans: Sequence[Plan]) -> str:
+    return PREAMBLE + "\n".join(cpp(p, f"k{i}") for i, p in enumerate(plans))
+
+
 def compile_together(graphs: Sequence[Graph], real: str, optimise: str = "-O2") -> None:
     """Builds several graphs' kernels in one compilation; `kernel` finds them from then on."""
     new = list({_identity(g): g for g in graphs if (_identity(g), real) not in _kernels}.values())
     if not new:
         return
     plans = [plan(g) for g in new]
-    source = PREAMBLE + "\n".join(cpp(p, f"k{i}") for i, p in enumerate(plans))
-    lib = build.load_shared(source, optimise, real)
+    lib = build.load_shared(_source(plans), optimise, real)
     for i, (g, p) in enumerate(zip(new, plans, strict=True)):
         _kernels[_identity(g), real] = Kernel(p, real, lib, f"k{i}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -124,6 +126,55 @@ def run(cells: Mapping[str, Cell], probe: Probe, settings: Settings) -> Iterator
             yield (yield from train(entry, first.lr, seed))
 
 
+def side_by_side(cells: Mapping[str, Cell], probe: Probe, settings: Settings) -> Iterator[Step | Trial]:
+    """The same trainings in turns, from one validation to the next, so that all curves grow together: each cell with
+    each seed at the first learning rate. What each comes to is what `run` with that rate gives, to the last bit."""
+    held = _Drawn(probe)
+    turns: list[Generator[Step, None, Trial]] = []
+    for seed in range(1, settings.seeds + 1):
+        for name, cell in cells.items():
+            hidden = settings.hidden or units(cell, probe, settings.parameters)
+            turns.append(train(Entry(name, cell, hidden, probe, settings, held), settings.lr[0], seed))
+    while turns:
+        turn = turns.pop(0)
+        trial = yield from _until_measured(turn)
+        if trial is None:
+            turns.append(turn)
+        else:
+            yield trial
+
+
+def _until_measured(turn: Generator[Step, None, Trial]) -> Generator[Step, None, Trial | None]:
+    """The steps of a training up to its next validation, or what it came to where there is none."""
+    while True:
+        try:
+            step = next(turn)
+        except StopIteration as end:
+            trial: Trial = end.value
+            return trial
+        yield step
+        if step.value is not None:
+            return None
+
+
+class _Drawn(Sequence[Batch]):
+    """What `held_out` gives, each batch drawn when it is first asked for: tests, which may take long to draw, are not
+    before the first training is over."""
+
+    def __init__(self, probe: Probe) -> None:
+        self._draws = [
+            functools.cache(functools.partial(draw, seed, ROWS))
+            for draw, seed in [(probe.valid.draw, VALID), *((t.draw, TESTED + k) for k, t in enumerate(probe.tests))]
+        ]
+
+    def __len__(self) -> int:
+        return len(self._draws)
+
+    def __getitem__(self, index: Any) -> Any:
+        found = self._draws[index]
+        return [draw() for draw in found] if isinstance(index, slice) else found()
+
+
 def _badness(trial: Trial, probe: Probe) -> float:
     """Less is better; what is no number is worst."""
     worth = -trial.value if probe.measure.higher else trial.value
@@ -134,7 +185,7 @@ def train(entry: Entry, lr: float, seed: int) -> Generator[Step, None, Trial]:
     """One training, from weights and batches that depend on the seed alone. A loss or a gradient that is not finite
     ends it: the weights before that step are measured."""
     torch.manual_seed(seed)
-    probe, (valid, *_) = entry.probe, entry.held
+    probe, valid = entry.probe, entry.held[0]
     model = build(entry.cell, probe, entry.hidden)
     curve, record, stopped = list[tuple[int, float]](), None, ""
     try:
@@ -166,7 +217,7 @@ def train(entry: Entry, lr: float, seed: int) -> Generator[Step, None, Trial]:
 
 def held_out(probe: Probe) -> list[Batch]:
     """The batch that learning is followed on, and one for each test: the same for all trainings."""
-    return [probe.valid.draw(VALID, ROWS), *(test.draw(TESTED + k, ROWS) for k, test in enumerate(probe.tests))]
+    return list(_Drawn(probe))
 
 
 def batches(probe: Probe, rows: int, seed: int) -> Iterator[Batch]:

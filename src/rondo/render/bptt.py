@@ -181,27 +181,29 @@ def _helpers(graph: Graph, adjoint: Adjoint) -> dict[Expr, Symbol]:
     read often, or is a product or more than a few operations and read twice, or that the backward pass itself reads."""
     found = _pre_activations(graph)
     unnamed: dict[Expr, Symbol] = {}
+    own = forward_symbols(graph)
     while True:
-        symbols = {**forward_symbols(graph), **found, **unnamed}
+        symbols = {**own, **found, **unnamed}
         new = next(_unnamed(graph, adjoint, symbols), None)
         if new is None:
             break
         unnamed[new] = Symbol(f"<{len(unnamed)}>")
-    names = helper_names(graph, {s.name for s in forward_symbols(graph).values()})
+    names = helper_names(graph, {s.name for s in own.values()})
     order = [line.target for line in forward(graph, {**found, **unnamed}) if line.target in unnamed]
     return {**found, **{node: Symbol(name) for node, name in zip(order, names, strict=False)}}
 
 
 def _unnamed(graph: Graph, adjoint: Adjoint, symbols: dict[Expr, Symbol]) -> Iterator[Expr]:
     """Values that need a name: for their adjoint, nearest to the output first; for themselves, innermost first."""
+    nodes = topological(graph.roots)
+    values = set(nodes)
     leaf = named_adjoints(adjoint, symbols)
     table = {d: v for d, v in leaf.items() if d.args}
     roots = set(adjoint.roots)
-    short = substitute((p for d in {*leaf, *roots} for p in ((d,) if d in roots or not d.args else d.args)), table)
-    nodes = topological(graph.roots)
-    values = set(nodes)
-    own = dict(zip(adjoint.of, substitute(adjoint.of.values(), table), strict=True))
-    readers = Counter(a for node in topological(short) if node not in values for a in node.args)
+    parts = (p for d in {*leaf, *roots} for p in ((d,) if d in roots or not d.args else d.args))
+    short = substitute(parts, table, values)
+    own = dict(zip(adjoint.of, substitute(adjoint.of.values(), table, values), strict=True))
+    readers = Counter(a for node in topological(short, values) if node not in values for a in node.args)
     readers.update(set(short))
     rest = [n for n in nodes if n.args and n not in symbols]
     for n in reversed(rest):
@@ -253,7 +255,7 @@ class _Backward:
         """An adjoint through the named ones; `own`: it is the line of its name, so only its parts are replaced."""
         table = {k: v for k, v in self.leaf.items() if not (own and k is d)}
         table.setdefault(intern("adjoint", (), ARRIVING_OUTPUT), self.local)
-        return tidy(substitute([d], table)[0], self.values)
+        return tidy(substitute([d], table, self.values)[0], self.values)
 
     def lines(self) -> Iterable[Line]:
         """Every named adjoint, those first that others read; then the inputs, and the states entering."""
@@ -319,9 +321,9 @@ def tidy(root: Expr, values: Container[Expr]) -> Expr:
     `values` of the forward pass stay as they are.
     """
     new: dict[Expr, Expr] = {}
-    for node in topological([root]):
-        args = tuple(new[a] for a in node.args)
-        new[node] = node if node in values else _tidied(intern(node.op, args, node.attr), values)
+    for node in topological([root], values):
+        fixed = node in values
+        new[node] = node if fixed else _tidied(intern(node.op, tuple(new[a] for a in node.args), node.attr), values)
     return new[root]
 
 

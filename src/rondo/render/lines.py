@@ -147,7 +147,7 @@ def forward(graph: Graph, extra: dict[Expr, Symbol] | None = None) -> list[Line]
     done: set[Expr] = set()
 
     def emit(root: Expr) -> None:
-        for node in topological([root]):
+        for node in topological([root], done):
             if node in symbols and node not in done:
                 done.add(node)
                 found.append(Line(symbols[node], node, node))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import webbrowser
+from multiprocessing import forkserver
 
 import uvicorn
 
@@ -60,6 +61,7 @@ def url(host: str, port: int) -> str:
 
 
 def _warm() -> None:
-    """What the first page needs is loaded while the browser starts."""
+    """What the first pages need is loaded while the browser starts."""
+    forkserver.ensure_running()
     models.poet()
     models.writer()

@@ -70,7 +70,7 @@ function lines(o) {
   }
   labels.sort((a, b) => a.y - b.y);
   labels.forEach((l, n) => { if (n) l.y = Math.max(l.y, labels[n - 1].y + 14); });
-  labels.reduceRight((most, l) => (l.y = Math.min(l.y, most)) - 14, height - BOTTOM + 2);
+  labels.reduceRight((most, l) => (l.y = Math.min(l.y, most)) - 14, height - BOTTOM - 4);
   for (const l of labels) picture.append(svg("text", { x: W - RIGHT + 8, y: l.y + 4, class: `c${l.color}` }, l.text));
   return picture;
 }
