@@ -68,8 +68,8 @@ def opened(browser: Browser, url: str, lang: str = "zh", size: str = "desk", ink
     page, faults = context.new_page(), []
     page.on("pageerror", lambda error: faults.append(f"{error}"))
     page.on("console", lambda m: faults.append(m.text) if m.type == "error" and "status of 4" not in m.text else None)
-    own = urlsplit(url).netloc
-    page.on("request", lambda r: faults.append(r.url) if r.url.startswith("http") and urlsplit(r.url).netloc != own else None)
+    own = ("", urlsplit(url).netloc)  # data: and blob: have none
+    page.on("request", lambda r: None if urlsplit(r.url).netloc in own else faults.append(r.url))
     page.goto(url)
     yield page
     assert not faults, faults

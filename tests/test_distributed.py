@@ -15,7 +15,6 @@ import pytest
 import torch
 from torch import Tensor
 
-import workers
 from rondo.data.batch import IGNORED, Batch
 from rondo.files import load_tensors
 from rondo.states import States
@@ -24,6 +23,7 @@ from rondo.train.config import ConfigError, TextConfig
 from rondo.train.run import Run
 from rondo.train.text import resume, train
 
+import workers
 from shown import shown
 
 TEXT = "one for the master, one for the dame,\nand one for the little boy who lives down the lane\n" * 20

@@ -22,13 +22,13 @@ import pytest
 import torch
 from torch import Tensor
 
-import workers
 from rondo.files import FileError, load_tensors
 from rondo.train.config import TextConfig
 from rondo.train.loop import Validation
 from rondo.train.run import Run
 from rondo.train.text import Corpus, resume, train, training
 
+import workers
 from shown import shown
 
 TEXT = "one for the master, one for the dame,\nand one for the little boy who lives down the lane\n" * 20

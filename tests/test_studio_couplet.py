@@ -12,13 +12,14 @@ import pytest
 from fastapi.testclient import TestClient
 from playwright.sync_api import Browser, Page
 
-from browser import chromium, needs_browser, opened, shot, studio
 from rondo.studio import verse
 from rondo.studio.app import create
 from rondo.tasks.couplet import names, pair
 from rondo.tasks.couplet.request import CoupletRequest, CoupletResponse
 from rondo.tasks.couplet.surprise import KINDS, surprise
 from rondo.tasks.couplet.writer import Writer
+
+from browser import chromium, needs_browser, opened, shot, studio
 
 LINE, NAME = "东风有意舒青野", "锋潮科技"
 VIEWS = [(lang, size) for lang in ("zh", "en") for size in ("desk", "phone")]

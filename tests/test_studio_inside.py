@@ -11,13 +11,14 @@ import pytest
 from fastapi.testclient import TestClient
 from playwright.sync_api import Browser, Page, expect
 
-from browser import chromium, needs_browser, opened, shot, studio
 from rondo.data.text import Numbered
 from rondo.diagnose import contrast, neurons
 from rondo.probes import agreement, keep, sentences
 from rondo.studio import work_inside
 from rondo.studio.app import create
 from rondo.train.language import LanguageModel, load_language_model
+
+from browser import chromium, needs_browser, opened, shot, studio
 
 LECTURE = {"first": "The cat, which already ate, was full", "second": "The cats, which ate, were full"}
 POEM = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。"

@@ -12,9 +12,10 @@ import pytest
 from fastapi.testclient import TestClient
 from playwright.sync_api import expect
 
-from browser import chromium, needs_browser, opened, shot, studio
 from rondo.diagnose import radius, unrolled
 from rondo.studio.app import create
+
+from browser import chromium, needs_browser, opened, shot, studio
 
 LOCAL = "http://127.0.0.1"
 SLOW = 30_000  # milliseconds: other work may run beside the tests

@@ -1,4 +1,4 @@
-"""The interface as described: whatever fits, or nearly fits, the description is answered without a fault of the server."""
+"""The interface as described: what fits, or nearly fits, the description is answered without a fault of the server."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from playwright.sync_api import Response
 
 from rondo.studio import child, guard, pages
 from rondo.studio.app import create
@@ -44,7 +45,7 @@ def test_own_hosts_are_answered(api: TestClient, host: str) -> None:
     assert api.get("/poem", headers={"Host": host}).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "", "[::1", "a b"])
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil", "", "[::1", "a b"])
 def test_other_hosts_are_refused(api: TestClient, host: str) -> None:
     assert api.get("/poem", headers={"Host": host}).status_code == 421
 
@@ -90,7 +91,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyP
     ("cookie", "accepted", "found"),
     [
         (None, "zh-CN,zh;q=0.9,en;q=0.8", "zh"), (None, "en-GB,en;q=0.9,zh;q=0.5", "en"), (None, "fr,zh;q=0.4", "zh"),
-        (None, "", "en"), (None, "fr", "en"), ("zh", "en", "zh"), ("xx", "zh", "zh"), (None, "en;q=0.1, zh;q=0.9", "zh"),
+        (None, "", "en"), (None, "fr", "en"), ("zh", "en", "zh"), ("xx", "zh", "zh"), (None, "en;q=0.1,zh;q=0.9", "zh"),
     ],
 )  # fmt: skip
 def test_the_language_is_the_readers(cookie: str | None, accepted: str, found: str) -> None:
@@ -192,8 +193,8 @@ def test_a_child_says_records() -> None:
     ],
 )
 def test_a_child_breaks_alone(work: child.Work, said: str) -> None:
+    seconds = 1 if work is studio_work.forever else 60
     with pytest.raises(child.WorkError, match=said):
-        seconds = 1 if work is studio_work.forever else 60
         drained(child.in_child(work, {}, child.Limits(seconds, memory=200, file=1)))
 
 
@@ -260,7 +261,7 @@ def test_a_port_that_is_taken_is_told() -> None:
 
 def test_the_command_serves_and_stops(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "rondo", "studio", "--no-browser", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}) as server:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         said: list[str] = []
         reader = threading.Thread(target=lambda: said.append(server.stdout.readline()))
         reader.start()
@@ -284,8 +285,13 @@ def test_the_command_serves_and_stops(tmp_path: Path) -> None:
 def test_the_first_page_is_light_and_asks_nothing_outside(lang: str) -> None:
     with studio() as address, chromium() as browser:
         sizes: list[int] = []
+
+        def weigh(response: Response) -> None:
+            if response.status == 200 and "/api/" not in response.url:
+                sizes.append(len(response.body()))
+
         with opened(browser, f"{address}/missing", lang) as page:
-            page.on("response", lambda r: sizes.append(len(r.body())) if r.status == 200 and "/api/" not in r.url else None)
+            page.on("response", weigh)
             page.goto(f"{address}/")
             page.wait_for_selector(".char")
             assert sum(sizes) < FIRST_PAGE, sizes

@@ -17,7 +17,6 @@ import torch
 from fastapi.testclient import TestClient
 from playwright.sync_api import Browser, Page, expect
 
-from browser import chromium, needs_browser, opened, shot, studio
 from rondo import bundled, hello
 from rondo.data.vocab import build
 from rondo.models.generator import Generator
@@ -28,6 +27,8 @@ from rondo.studio.app import create
 from rondo.studio.queue import in_steps
 from rondo.studio.uploads import Uploads
 from rondo.train.language import load_language_model
+
+from browser import chromium, needs_browser, opened, shot, studio
 
 EVENTS = {"accept": "text/event-stream"}
 ORANGE, APPLE = "I want a glass of orange", "I think he wants a glass of apple"

@@ -11,7 +11,21 @@ import sys
 
 import typer
 
-from rondo.cli import about, agreement, cells, couplet, data, diagnose, inspect, poetry, probe, studio, text, tour, verse  # noqa: F401  # each registers its commands
+from rondo.cli import (  # noqa: F401  # each registers its commands
+    about,
+    agreement,
+    cells,
+    couplet,
+    data,
+    diagnose,
+    inspect,
+    poetry,
+    probe,
+    studio,
+    text,
+    tour,
+    verse,
+)
 from rondo.cli.app import UsageError, app
 
 

@@ -11,7 +11,9 @@ from rondo.cli.app import app
 
 @app.command()
 def studio(
-    host: Annotated[str, typer.Option(help="address to listen on; 0.0.0.0: others on the network may use it too")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="address to listen on; 0.0.0.0: for others on the network too")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one")] = 8000,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="open a browser")] = True,
 ) -> None:

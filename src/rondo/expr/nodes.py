@@ -279,9 +279,7 @@ def substitute(roots: Iterable[Expr], table: dict[Expr, Expr], fixed: Container[
     for node in topological(roots, _Either(table, fixed) if fixed else table):
         if node in table:
             new[node] = table[node]
-        elif node in fixed:
-            new[node] = node
-        elif all(new[a] is a for a in node.args):
+        elif node in fixed or all(new[a] is a for a in node.args):
             new[node] = node
         else:
             new[node] = intern(node.op, tuple(new[a] for a in node.args), node.attr)

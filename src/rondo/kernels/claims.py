@@ -19,7 +19,7 @@ from rondo.kernels import reference
 from rondo.kernels.check import Case, case
 from rondo.kernels.reference import TORCH, Value
 from rondo.render.claims import PREVIOUS_INPUT, Claim, claims, is_total
-from rondo.render.lines import INPUT, OUTPUT, PARAMETER, Line, Symbol
+from rondo.render.lines import INPUT, PARAMETER, Line, Symbol
 
 STEPS, ROWS = 4, 3
 CLASSES = {"softmax": 3, "sigmoid": 1}

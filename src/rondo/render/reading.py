@@ -205,9 +205,7 @@ def parameters(graph: Graph, sizes: Mapping[str, int], notation: str = "lecture"
 # --- the network -----------------------------------------------------------------------------------
 
 
-def network(
-    graph: Graph, own: Sequence[Line], rows: Sequence[Formula], notation: str
-) -> tuple[tuple[Node, ...], str]:
+def network(graph: Graph, own: Sequence[Line], rows: Sequence[Formula], notation: str) -> tuple[tuple[Node, ...], str]:
     """What enters the step and every named value, with what each reads; and the id of the output."""
     go = Typesetter(own, notation_of(notation))
     ids: dict[Expr, str] = {}

@@ -57,7 +57,8 @@ def context() -> ForkServerContext:
 async def in_child(work: Work, values: dict[str, Any], limits: Limits = Limits()) -> Records:
     """The records of a piece of work, as they come. Raises WorkError. Closing this ends the process."""
     ours, theirs = context().Pipe(duplex=False)
-    process = context().Process(target=_main, args=(theirs, work.__module__, work.__name__, values, limits), daemon=True)
+    told = (theirs, work.__module__, work.__name__, values, limits)
+    process = context().Process(target=_main, args=told, daemon=True)
     await _run(process.start)
     theirs.close()
     until = time.monotonic() + limits.seconds
@@ -98,7 +99,8 @@ def _next(connection: Connection, until: float, limits: Limits) -> tuple[str, An
         return kind, value
     except (EOFError, OSError):
         return "failed", (
-            f"计算中断：多半超过了 {limits.memory} MB 内存 / the process ended: it probably went past {limits.memory} MB of memory"
+            f"计算中断：多半超过了 {limits.memory} MB 内存 / "
+            f"the process ended: it probably went past {limits.memory} MB of memory"
         )
 
 
@@ -141,4 +143,3 @@ def _limit(limits: Limits) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file * MB,) * 2)
     resource.setrlimit(resource.RLIMIT_CPU, (int(limits.seconds * (os.cpu_count() or 1)) + 1,) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-

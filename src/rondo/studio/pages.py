@@ -24,7 +24,8 @@ def page(name: str, lang: str) -> str:
     body = (FOLDER / f"{name}.html").read_text(encoding="utf-8")
     frame = (FOLDER / "frame.html").read_text(encoding="utf-8")
     title = TITLE.search(body)
-    found = frame.replace("<!--title-->", title.group(1) if title else "Rondo").replace("<!--body-->", TITLE.sub("", body))
+    found = frame.replace("<!--title-->", title.group(1) if title else "Rondo")
+    found = found.replace("<!--body-->", TITLE.sub("", body))
     desk = name.partition("/")[0]
     found = found.replace(f'data-desk="{desk}"', f'data-desk="{desk}" aria-current="page"')
     return WORDS.sub(lambda m: m.group(1 + LANGUAGES.index(lang)), found).replace("<html>", f'<html lang="{lang}">', 1)

@@ -13,8 +13,8 @@ from rondo.tasks.couplet.pair import answer
 from rondo.tasks.couplet.request import CoupletRequest, CoupletResponse
 from rondo.tasks.poetry.request import PoemRequest, PoemResponse
 from rondo.verse import gloss
-from rondo.verse.judge import best, judge, judge_all, read
 from rondo.verse.books import VerseError
+from rondo.verse.judge import best, judge, judge_all, read
 from rondo.verse.pairs import judge_couplet
 
 router = APIRouter(tags=["verse"])

@@ -1,7 +1,8 @@
 """Pasted text of poems and couplets -> their lines.
 
 A punctuation mark, a line break and | end a line of verse, and so does a space where it parts lines of five or seven
-characters; a blank line ends a poem. Other spaces, control characters and quotation marks are dropped. Anything else that is not Chinese is an error, never read past in silence.
+characters; a blank line ends a poem. Other spaces, control characters and quotation marks are dropped. Anything else
+that is not Chinese is an error, never read past in silence.
 """
 
 from __future__ import annotations

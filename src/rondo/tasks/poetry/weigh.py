@@ -1,7 +1,7 @@
 """How likely each character of a poem was where it stands, and which others could stand there.
 
-p(x<t> | x<1> ... x<t-1>, brief) is the generator's own, before masks and temperature. What could stand instead keeps the
-tone pattern with the rest of its line, the rhyme, and is nowhere else in the poem.
+p(x<t> | x<1> ... x<t-1>, brief) is the generator's own, before masks and temperature. What could stand instead keeps
+the tone pattern with the rest of its line, the rhyme, and is nowhere else in the poem.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ class Weight:
 
 
 @torch.no_grad()
-def weigh(model: Generator, begin: int, symbols: Tensor, told: Tensor, mask: SlotMask, free: Tensor) -> list[list[Weight]]:
+def weigh(
+    model: Generator, begin: int, symbols: Tensor, told: Tensor, mask: SlotMask, free: Tensor
+) -> list[list[Weight]]:
     """For each poem and place its weight.
 
     symbols  [N, T], poems as they were drawn, told [N, T, columns] their briefs, mask their rules
