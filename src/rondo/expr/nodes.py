@@ -10,7 +10,7 @@ import contextvars
 import math
 import threading
 import weakref
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
 
 # Operators and their number of arguments. Everything else in the project is a table keyed by these names.
 LEAVES = {"const", "input", "mask", "state", "vector", "adjoint"}
@@ -256,27 +256,27 @@ def topological(roots: Iterable[Expr], leaves: Container[Expr] = ()) -> list[Exp
     seen: set[Expr] = set()
     order: list[Expr] = []
     for root in roots:
-        stack: list[tuple[Expr, int]] = [(root, 0)]
+        stack = [root]
         while stack:
-            node, i = stack.pop()
-            if node in seen:
-                continue
-            if i < len(node.args) and node not in leaves:
-                stack.append((node, i + 1))
-                if node.args[i] not in seen:
-                    stack.append((node.args[i], 0))
-            else:
+            node = stack[-1]
+            if node not in seen and node not in leaves:
+                below = next((a for a in node.args if a not in seen), None)
+                if below is not None:
+                    stack.append(below)
+                    continue
+            stack.pop()
+            if node not in seen:
                 seen.add(node)
                 order.append(node)
     return order
 
 
-def substitute(roots: Iterable[Expr], table: dict[Expr, Expr], fixed: Container[Expr] = ()) -> list[Expr]:
+def substitute(roots: Iterable[Expr], table: dict[Expr, Expr], fixed: Collection[Expr] = ()) -> list[Expr]:
     """The roots with every node that stands in `table` replaced (shared nodes stay shared). `fixed` nodes are known to
     hold nothing of the table and are not looked into."""
     roots = list(roots)
     new: dict[Expr, Expr] = {}
-    for node in topological(roots, _Either(table, fixed) if fixed else table):
+    for node in topological(roots, {*table, *fixed} if fixed else table):
         if node in table:
             new[node] = table[node]
         elif node in fixed or all(new[a] is a for a in node.args):
@@ -284,13 +284,3 @@ def substitute(roots: Iterable[Expr], table: dict[Expr, Expr], fixed: Container[
         else:
             new[node] = intern(node.op, tuple(new[a] for a in node.args), node.attr)
     return [new[r] for r in roots]
-
-
-class _Either:
-    """What is in one collection or the other."""
-
-    def __init__(self, a: Container[Expr], b: Container[Expr]) -> None:
-        self.a, self.b = a, b
-
-    def __contains__(self, node: object) -> bool:
-        return node in self.a or node in self.b

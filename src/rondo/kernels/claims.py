@@ -33,9 +33,9 @@ Known = dict[Expr, Value]
 class Verdict:
     """What became of one line.
 
-    status  right | wrong | helper (a name of the person's own, not compared)
+    status  right | wrong | helper (a name of the person's own, not compared) | error (not read: `message` says why)
     error   max|claimed - derived| / max|derived| over all steps; `steps` the same of each step, first to last
-    hint    "" | sign | factor | sum | last (right at the last step only) | first (wrong at the first step only) |
+    hint    "" | sign | factor | sum (right when summed over time and batch) | sum+ (the sum is missing, and more) | last (right at the last step only) | first (wrong at the first step only) |
             upstream (right when multiplied by the gradient that arrives)
     factor  where every number is this multiple of the derived one
     derived the name that it was compared with
@@ -50,20 +50,26 @@ class Verdict:
     hint: str = ""
     factor: float = 1.0
     derived: str = ""
+    message: str = ""
 
 
 def judge(graph: Graph, text: str, head: str | None = None, seed: int = 0) -> list[Verdict]:
-    """Each line of a person's derivation compared with the derived one. Raises EquationError, which names the line."""
+    """Each line of a person's derivation compared with the derived one. Raises EquationError where there is no line."""
     lines, found = claims(graph, text, head)
     truth = Truth(graph, lines, head, seed)
     helpers = [dict[Expr, Value]() for _ in truth.steps]
-    verdicts = []
-    for claim in found:
-        try:
-            verdicts.append(_judged(claim, truth, helpers))
-        except EquationError as error:
-            raise EquationError(f"claim, line {claim.number}: {claim.text[:100]}\n  {error}") from None
-    return verdicts
+    return [_told(claim, truth, helpers) for claim in found]
+
+
+def _told(claim: Claim, truth: Truth, helpers: list[Known]) -> Verdict:
+    """The verdict, or why there is none."""
+    try:
+        if claim.error is not None:
+            raise claim.error
+        return _judged(claim, truth, helpers)
+    except EquationError as error:
+        place = "" if error.placed else f"claim, line {claim.number}: {claim.text[:100]}\n  "
+        return Verdict(claim.number, claim.text, claim.name, "error", message=f"{place}{error}")
 
 
 def _judged(claim: Claim, truth: Truth, helpers: list[Known]) -> Verdict:

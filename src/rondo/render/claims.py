@@ -20,7 +20,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from rondo.expr.graph import Graph, nearest
-from rondo.expr.nodes import Block, EquationError, Expr, as_expr, intern, make, topological
+from rondo.expr.nodes import Block, EquationError, Expr, as_expr, const, intern, make, topological
 from rondo.expr.reader import COMMENT, FUNCTIONS, Reader, checked_text, plain_letters, syntax_tree
 from rondo.render.bptt import bptt
 from rondo.render.layout import PLAIN, print_layout
@@ -45,7 +45,7 @@ PREVIOUS_INPUT = "<t-1>"  # ends the leaf of an input one step before
 
 @dataclass(frozen=True)
 class Claim:
-    """One line: the quantity that it is about (None: a helper), and what it says that it is."""
+    """One line: the quantity that it is about (None: a helper), and what it says that it is; or why it cannot be read."""
 
     number: int
     text: str
@@ -53,6 +53,7 @@ class Claim:
     about: Line | None
     expr: Expr
     summed: bool
+    error: EquationError | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +72,8 @@ class Turned:
 
 
 def claims(graph: Graph, text: str, head: str | None = None) -> tuple[list[Line], list[Claim]]:
-    """The derivation, and the person's lines read against it. Raises EquationError, which names the line."""
+    """The derivation, and the person's lines read against it. Raises EquationError for a text that holds no lines; a
+    line that cannot be read carries its error."""
     lines = bptt(graph, head)
     reader = ClaimReader(graph, lines)
     found = []
@@ -212,7 +214,10 @@ class ClaimReader(Reader):
     def claim(self, number: int, text: str) -> Claim:
         place = ast.Pass(lineno=number)
         self.lines[number] = text
-        return self.placed(place, lambda: self._claim(number, text))  # type: ignore[no-any-return]
+        try:
+            return self.placed(place, lambda: self._claim(number, text))  # type: ignore[no-any-return]
+        except EquationError as error:
+            return Claim(number, text.strip(), "", None, const(0), False, error)
 
     def _claim(self, number: int, text: str) -> Claim:
         *names, right = _EQUALS.split(spelled_plainly(text))

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -75,6 +76,7 @@ def letter(word: str) -> Layout:
     return Word(word) if word.isdigit() else Id(GREEK_WORDS.get(word, word))
 
 
+@functools.lru_cache(4096)
 def spelled(name: str) -> Script:
     """A name as base and indices, accents included: c_tilde is c̃, W_c is W with index c."""
     base, *rest = [p for p in name.split("_") if p] or [name]
@@ -100,12 +102,13 @@ class Typesetter:
 
     def __init__(self, lines: Sequence[Line], notation: Notation, index: str = "") -> None:
         self.notation, self.index = notation, index
+        self.written: dict[Symbol, Layout] = {}
         self.symbols: dict[Expr, Symbol] = {line.target: line.symbol for line in lines}
         used = {s.name for s in self.symbols.values()}
         candidates = {s.name for s in self.symbols.values() if s.role == CANDIDATE}
         taken = {"h": used, "g": candidates}  # the candidate g may be c̃ beside a state c
         self.letters = {a: b for a, b in notation.letters if b not in taken[a] and (a != "g" or a in candidates)}
-        self.parameters = {p for line in lines for node in topological([line.expr]) for p in _parameter(node)}
+        self.parameters = {p for node in topological(line.expr for line in lines) for p in _parameter(node)}
 
     def at(self, index: str) -> Typesetter:
         """The same inside a sum over units."""
@@ -116,6 +119,12 @@ class Typesetter:
     # symbols
 
     def symbol(self, s: Symbol) -> Layout:
+        """A symbol, each laid out once."""
+        if s not in self.written:
+            self.written[s] = self._symbol(s)
+        return self.written[s]
+
+    def _symbol(self, s: Symbol) -> Layout:
         plain = replace(s, form="")
         if s.form == "partial":
             return Frac(row(Sign("∂"), Id("L")), row(Sign("∂"), self.symbol(plain)), tight=True)

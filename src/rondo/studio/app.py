@@ -11,7 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 import rondo
-from rondo.studio import lab, lab_inside, pages, text, trials, verse
+from rondo.studio import cells, lab, lab_inside, pages, text, trials, verse
 from rondo.studio.guard import Guard
 from rondo.studio.queue import FAULT, BusyError, Queue
 
@@ -30,9 +30,10 @@ def create(names: Collection[str] = ()) -> FastAPI:
         openapi_url="/api/openapi.json",
     )  # fmt: skip
     app.state.writing = Queue(running=1, waiting=99)  # the models of the package: short work that uses all cores
+    app.state.reading = Queue(running=2, waiting=60)  # equations as they are typed: hundredths of a second
     app.state.working = Queue(running=2, waiting=30)  # what people typed: processes of their own
     app.state.training = Queue(running=2, waiting=60)  # the same where it takes minutes
-    for router in (verse.router, text.router, lab_inside.router, lab.router, trials.router):
+    for router in (verse.router, text.router, lab_inside.router, lab.router, trials.router, cells.router):
         app.include_router(router, prefix="/api")
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
     app.get("/", include_in_schema=False)(_first)

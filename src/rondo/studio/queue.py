@@ -17,8 +17,8 @@ import asyncio
 import functools
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from contextlib import aclosing, closing
 from typing import Any
 
 import anyio.to_thread
@@ -160,16 +160,15 @@ async def in_thread(function: Callable[..., BaseModel | Record], *arguments: Any
     yield found.model_dump() if isinstance(found, BaseModel) else found
 
 
-async def in_steps(function: Callable[..., Iterator[Record]], *arguments: Any) -> Records:
+async def in_steps(function: Callable[..., Generator[Record]], *arguments: Any) -> Records:
     """The records of a generator, which runs beside the server in a thread for a moment at a time: it ends between two
     records where its client has gone."""
-    records = function(*arguments)
-    while True:
-        found, more = await anyio.to_thread.run_sync(_some, records, limiter=_threads())
-        for record in found:
-            yield record
-        if not more:
-            return
+    with closing(function(*arguments)) as records:
+        more = True
+        while more:
+            found, more = await anyio.to_thread.run_sync(_some, records, limiter=_threads())
+            for record in found:
+                yield record
 
 
 def _some(records: Iterator[Record]) -> tuple[list[Record], bool]:

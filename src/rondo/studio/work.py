@@ -5,5 +5,6 @@ from __future__ import annotations
 import torch._dynamo  # noqa: F401  # the first optimiser imports it, which takes more than a second
 
 import rondo
+import rondo.studio.work_cells
 import rondo.studio.work_text
 import rondo.studio.work_trials  # noqa: F401
