@@ -83,7 +83,8 @@ def read_tensors(path: Path) -> tuple[str, dict[str, Tensor], dict[str, Any]]:
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror}") from None
     try:
-        tensors, texts = safetensors.torch.load(data), _texts(data)
+        # copies: they lie where torch would put them, and the last bits of a product can depend on that
+        tensors, texts = {k: v.clone() for k, v in safetensors.torch.load(data).items()}, _texts(data)
     except Exception as error:  # the package raises its own, and those of torch for types and sizes it does not have
         raise FileError(f"{path} is damaged or no safetensors file: {str(error)[:LONGEST]}") from None
     _check_origin(path, texts)

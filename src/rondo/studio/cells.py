@@ -122,10 +122,10 @@ class Equation(BaseModel):
     part: str
     name: str
     left: str
-    right: list[str]
+    right: tuple[str, ...]
     plain: str
-    lines: list[int]
-    twins: list[str]
+    lines: tuple[int, ...]
+    twins: tuple[str, ...]
 
 
 class ReadResponse(BaseModel):
@@ -142,7 +142,6 @@ class ReadResponse(BaseModel):
     count: int = 0
     sizes: dict[str, int] = {}
     square: bool = False
-    data: dict[str, Any] | None = Field(None, description="the cell as it travels, in the function form")
 
 
 @router.get("/cell/shipped")

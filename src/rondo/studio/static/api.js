@@ -34,7 +34,7 @@ export async function stream(path, body, { signal, record = () => {}, queued = (
   let text = "", last;
   for (;;) {
     const { done, value } = await reader.read();
-    if (done) return last;
+    if (done) throw new Refused(t("工作室没有做完就停了", "The studio broke off before it was done"));
     text += value;
     for (let end; (end = text.indexOf("\n\n")) >= 0; text = text.slice(end + 2)) {
       const event = /^event: (\w+)\ndata: (.*)$/s.exec(text.slice(0, end));
