@@ -19,7 +19,7 @@ from rondo.tasks.couplet.request import CoupletRequest, CoupletResponse
 from rondo.tasks.couplet.surprise import KINDS, surprise
 from rondo.tasks.couplet.writer import Writer
 
-from browser import chromium, needs_browser, opened, shot, studio
+from browser import needs_browser, opened, shot
 
 LINE, NAME = "东风有意舒青野", "锋潮科技"
 VIEWS = [(lang, size) for lang in ("zh", "en") for size in ("desk", "phone")]
@@ -47,18 +47,6 @@ def few() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def client() -> TestClient:
     return TestClient(create(), base_url="http://127.0.0.1")
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[str]:
-    with studio() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 # --- routes ---

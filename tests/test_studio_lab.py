@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 from rondo.diagnose import radius, unrolled
 from rondo.studio.app import create
 
-from browser import chromium, needs_browser, opened, shot, studio
+from browser import needs_browser, opened, shot
 
 LOCAL = "http://127.0.0.1"
 SLOW = 30_000  # milliseconds: other work may run beside the tests
@@ -95,18 +95,6 @@ def test_the_slider_is_followed(api: TestClient) -> None:
 
 
 # --- pages
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[str]:
-    with studio() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    with chromium() as found:
-        yield found
 
 
 def address(site: str, page: str, **state: object) -> str:

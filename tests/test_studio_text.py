@@ -28,7 +28,7 @@ from rondo.studio.queue import in_steps
 from rondo.studio.uploads import Uploads
 from rondo.train.language import load_language_model
 
-from browser import chromium, needs_browser, opened, shot, studio
+from browser import needs_browser, opened, shot
 
 EVENTS = {"accept": "text/event-stream"}
 ORANGE, APPLE = "I want a glass of orange", "I think he wants a glass of apple"
@@ -37,18 +37,6 @@ ORANGE, APPLE = "I want a glass of orange", "I think he wants a glass of apple"
 @pytest.fixture(scope="module")
 def client() -> TestClient:
     return TestClient(create(), base_url="http://127.0.0.1")
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[str]:
-    with studio() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ from rondo.studio.child import Limits, in_child
 from rondo.train import paste
 from rondo.train.language import load_language_model
 
-from browser import chromium, needs_browser, opened, shot, studio
+from browser import needs_browser, opened, shot, studio
 
 GRU = """def Mine(x: input, h: hidden):
     r = sigmoid(W_r @ x + U_r @ h + b_r)
@@ -373,12 +373,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         with studio() as url:
             yield f"{url}/alone"
     pages.cached.cache_clear()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 def smaller(page: Page, path: str, **sizes: Any) -> None:

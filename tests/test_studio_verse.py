@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page
 from rondo.studio.app import create
 from rondo.tasks.poetry.request import PoemRequest
 
-from browser import chromium, needs_browser, opened, shot, studio
+from browser import needs_browser, opened, shot
 
 
 @pytest.fixture(scope="module")
@@ -95,18 +95,6 @@ def test_every_request_of_the_task_is_a_request_of_the_route(api: TestClient) ->
     assert schema.keys() == PoemRequest.model_fields.keys()
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with studio() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
-
-
 def text(page: Page) -> list[str]:
     """The poem on the leaf, line by line."""
     rows = page.locator("#leaf .verse-line").all()
@@ -115,8 +103,8 @@ def text(page: Page) -> list[str]:
 
 @needs_browser
 @pytest.mark.parametrize("lang", ["zh", "en"])
-def test_a_poem_is_written_locked_and_written_again(browser: Browser, address: str, lang: str) -> None:
-    with opened(browser, f"{address}/poem", lang) as page:
+def test_a_poem_is_written_locked_and_written_again(browser: Browser, site: str, lang: str) -> None:
+    with opened(browser, f"{site}/poem", lang) as page:
         page.wait_for_selector(".char")
         first = text(page)
         assert [len(line) for line in first] == [7, 7, 7, 7]
@@ -139,9 +127,9 @@ def test_a_poem_is_written_locked_and_written_again(browser: Browser, address: s
 
 
 @needs_browser
-def test_hidden_characters_stay_when_others_are_locked(browser: Browser, address: str) -> None:
+def test_hidden_characters_stay_when_others_are_locked(browser: Browser, site: str) -> None:
     order = quote(json.dumps({"hide": "春眠不觉", "form": "五绝"}))
-    with opened(browser, f"{address}/poem#{order}") as page:
+    with opened(browser, f"{site}/poem#{order}") as page:
         page.wait_for_selector(".char")
         for at in ("0,2", "3,4"):
             page.click(f'[data-at="{at}"]')
@@ -152,8 +140,8 @@ def test_hidden_characters_stay_when_others_are_locked(browser: Browser, address
 
 
 @needs_browser
-def test_a_character_is_exchanged(browser: Browser, address: str) -> None:
-    with opened(browser, f"{address}/poem", "en", "phone") as page:
+def test_a_character_is_exchanged(browser: Browser, site: str) -> None:
+    with opened(browser, f"{site}/poem", "en", "phone") as page:
         page.wait_for_selector(".char")
         page.click('[data-at="2,1"]')
         wanted = page.locator("#inspect .others button").first.inner_text()
@@ -166,8 +154,8 @@ def test_a_character_is_exchanged(browser: Browser, address: str) -> None:
 
 @needs_browser
 @pytest.mark.parametrize("lang", ["zh", "en"])
-def test_faults_are_told_and_the_input_is_kept(browser: Browser, address: str, lang: str) -> None:
-    with opened(browser, f"{address}/poem", lang) as page:
+def test_faults_are_told_and_the_input_is_kept(browser: Browser, site: str, lang: str) -> None:
+    with opened(browser, f"{site}/poem", lang) as page:
         page.wait_for_selector(".char")
         page.fill("[name=theme]", "autumn")
         page.dispatch_event("[name=theme]", "change")
@@ -187,8 +175,8 @@ def test_faults_are_told_and_the_input_is_kept(browser: Browser, address: str, l
 
 
 @needs_browser
-def test_the_picture_is_a4_at_300_dpi(browser: Browser, address: str) -> None:
-    with opened(browser, f"{address}/poem") as page:
+def test_the_picture_is_a4_at_300_dpi(browser: Browser, site: str) -> None:
+    with opened(browser, f"{site}/poem") as page:
         page.wait_for_selector(".char")
         with page.expect_download() as download:
             page.click("#picture")

@@ -35,8 +35,9 @@ class Verdict:
 
     status  right | wrong | helper (a name of the person's own, not compared) | error (not read: `message` says why)
     error   max|claimed - derived| / max|derived| over all steps; `steps` the same of each step, first to last
-    hint    "" | sign | factor | sum (right when summed over time and batch) | sum+ (the sum is missing, and more) | last (right at the last step only) | first (wrong at the first step only) |
-            upstream (right when multiplied by the gradient that arrives)
+    hint    "" | sign | factor | sum (right when summed over time and batch) | sum+ (the sum is missing, and more) |
+            last (right at the last step only) | first (wrong at the first step only) | upstream (right when multiplied
+            by a gradient that arrives)
     factor  where every number is this multiple of the derived one
     derived the name that it was compared with
     """
@@ -86,7 +87,7 @@ def _judged(claim: Claim, truth: Truth, helpers: list[Known]) -> Verdict:
 def _step_verdict(claim: Claim, truth: Truth, values: list[Tensor]) -> Verdict:
     assert claim.about is not None
     wanted = [torch.as_tensor(known[claim.about.target], dtype=torch.float64) for known in truth.steps]
-    shape = torch.broadcast_shapes(*(w.shape for w in wanted))
+    shape = max((w.shape for w in wanted), key=torch.Size.numel)
     got = [_fitted(claim, v, shape, truth) for v in values]
     wanted = [w.expand(shape) for w in wanted]
     scale = max(_size(w) for w in wanted)
@@ -213,7 +214,7 @@ class Truth:
         reference.scan(
             self.graph, drawn.params, drawn.x, drawn.state, watch=lambda t, values: stored.append(dict(values))
         )
-        incoming: Known = {arriving(s): v.T for s, v in drawn.grad_state.items()}
+        incoming: Known = {arriving(s): torch.zeros_like(v.T) for s, v in drawn.grad_state.items()}  # nothing after T
         for t in reversed(range(STEPS)):
             stored[t].update(incoming)
             stored[t].update(self._given(drawn, t))

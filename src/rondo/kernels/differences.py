@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -105,7 +106,8 @@ def _entries(
 
     def moved(index: Tensor, step: Tensor) -> Tensor:
         delta = (torch.arange(count) == index) * step
-        return loss(graph, replace(drawn, **{group: {**tensors, name: own + delta.view(own.shape)}}))
+        changed: dict[str, Any] = {group: {**tensors, name: own + delta.view(own.shape)}}
+        return loss(graph, replace(drawn, **changed))
 
     signs = torch.tensor([EPSILON, -EPSILON], dtype=torch.float64).repeat_interleave(len(chosen))
     values = vmap(moved, chunk_size=CHUNK)(chosen.repeat(2), signs)

@@ -36,7 +36,17 @@ _INDEX = re.compile(r"(?<=[^\W_])_t\b")
 _SUM = re.compile(r"Σ_k(?=[\s(])|(?:Σ_t\s*Σ_b|Σ_b\s*Σ_t|Σ_t|Σ)(?=[\s(])")
 _SQUARED_CALL = re.compile(r"([a-zσ]+)²(\((?:[^()]|\([^()]*\))*\))")  # tanh²(c)
 _UNIT = re.compile(r"(?<!sum)_k(?!\w)")  # the unit's index inside a sum over units
-_WRITTEN = {"ᵀ": ".T", "^T": ".T", "²": "**2", "ReLU(": "relu(", "√(": "sqrt(", "≤": "<=", "≥": ">=", ".T(": ".T @ (", ".T[": ".T @ ["}  # fmt: skip
+_WRITTEN = {
+    "ᵀ": ".T",
+    "^T": ".T",
+    "²": "**2",
+    "ReLU(": "relu(",
+    "√(": "sqrt(",
+    "≤": "<=",
+    "≥": ">=",
+    ".T(": ".T @ (",
+    ".T[": ".T @ [",
+}
 _SPREAD = re.compile(r"\(1 / √\(var\(([^()]*(?:\([^()]*\))?[^()]*)\) \+ ε\)\)")
 _PRODUCT = re.compile(r"(?<=[\w\])])[ \t]+(?=[^\W\d]|[([])")
 _EQUALS = re.compile(r"(?<![<>=!])=(?!=)")
@@ -45,7 +55,7 @@ PREVIOUS_INPUT = "<t-1>"  # ends the leaf of an input one step before
 
 @dataclass(frozen=True)
 class Claim:
-    """One line: the quantity that it is about (None: a helper), and what it says that it is; or why it cannot be read."""
+    """One line: the quantity that it is about (None: a helper), what it says that it is, or why it cannot be read."""
 
     number: int
     text: str

@@ -96,6 +96,13 @@ def leaf_symbol(node: Expr) -> Symbol | None:
 
 def forward_symbols(graph: Graph) -> dict[Expr, Symbol]:
     """The nodes that have a name, an update going by the name of its state."""
+    kept: dict[Expr, Symbol] | None = graph.__dict__.get("_symbols")  # asked for many times while a graph is printed
+    if kept is None:
+        kept = graph.__dict__["_symbols"] = _forward_symbols(graph)
+    return dict(kept)
+
+
+def _forward_symbols(graph: Graph) -> dict[Expr, Symbol]:
     found: dict[Expr, Symbol] = {}
     for state, node in graph.updates.items():
         if node.args:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from rondo.expr.graph import Graph
 from rondo.expr.nodes import Block, Expr, topological
@@ -58,7 +58,6 @@ class Reading:
     network: tuple[Node, ...]
     output: str
     derived: bool = True
-    lines: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read(graph: Graph, text: str, notation: str = "lecture", head: str | None = None, derive: bool = True) -> Reading:
@@ -67,7 +66,7 @@ def read(graph: Graph, text: str, notation: str = "lecture", head: str | None = 
     pieces = _pieces(own)
     equations = _rows("e", own, "equations", notation)
     numbers = _text_lines(graph, own, text)
-    equations = [_with(f, lines=numbers[k]) for k, f in enumerate(equations)]
+    equations = [replace(f, lines=numbers[k]) for k, f in enumerate(equations)]
     derivation: list[Formula] = []
     twins: dict[str, set[str]] = {}
     if derive:
@@ -75,7 +74,7 @@ def read(graph: Graph, text: str, notation: str = "lecture", head: str | None = 
         lines = bptt(graph, head)
         rows = _rows("d", lines, "", notation)
         kept = [(line, f) for line, f in zip(lines, rows, strict=True) if line.target not in known]
-        derivation = [_with(f, part="names" if f.part == "forward" else f.part) for _, f in kept]
+        derivation = [replace(f, part="names" if f.part == "forward" else f.part) for _, f in kept]
         ids = {line.target: f.id for line, f in [*zip(own, equations, strict=True), *kept] if line.of is None}
         for line, f in kept:
             found = _belongs(line, own, pieces)
@@ -84,13 +83,9 @@ def read(graph: Graph, text: str, notation: str = "lecture", head: str | None = 
     for a, others in twins.items():
         for b in others:
             both.setdefault(b, set()).add(a)
-    every = [_with(f, twins=tuple(sorted(both.get(f.id, ())))) for f in (*equations, *derivation)]
+    every = [replace(f, twins=tuple(sorted(both.get(f.id, ())))) for f in (*equations, *derivation)]
     nodes, output = network(graph, own, equations, notation)
     return Reading(tuple(every), nodes, output, derive)
-
-
-def _with(f: Formula, **more: object) -> Formula:
-    return Formula(**{**vars(f), **more})  # type: ignore[arg-type]
 
 
 def _rows(prefix: str, lines: Sequence[Line], part: str, notation: str) -> list[Formula]:

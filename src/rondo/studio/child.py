@@ -31,6 +31,7 @@ from rondo.studio.queue import FAULT, Records
 
 Work = Callable[..., Iterator[dict[str, Any]]]
 MB = 1 << 20
+LONGEST = math.inf  # seconds of any work, whatever its limits say
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ async def in_child(work: Work, values: dict[str, Any], limits: Limits = Limits()
     process = context().Process(target=_main, args=told, daemon=True)
     await _run(process.start)
     theirs.close()
-    until = time.monotonic() + limits.seconds
+    until = time.monotonic() + min(limits.seconds, LONGEST)
     try:
         while True:
             kind, value = await _run(_next, ours, until, limits)

@@ -160,7 +160,7 @@ async def in_thread(function: Callable[..., BaseModel | Record], *arguments: Any
     yield found.model_dump() if isinstance(found, BaseModel) else found
 
 
-async def in_steps(function: Callable[..., Generator[Record]], *arguments: Any) -> Records:
+async def in_steps(function: Callable[..., Generator[Record, None, None]], *arguments: Any) -> Records:
     """The records of a generator, which runs beside the server in a thread for a moment at a time: it ends between two
     records where its client has gone."""
     with closing(function(*arguments)) as records:

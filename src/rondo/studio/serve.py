@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 import webbrowser
@@ -65,3 +66,5 @@ def _warm() -> None:
     forkserver.ensure_running()
     models.poet()
     models.writer()
+    gc.collect()
+    gc.freeze()  # all that is imported stays: a full collection would look at it for a tenth of a second

@@ -1,4 +1,4 @@
-"""Lines of lecture notes that invite a question: is this right? Each is judged by the bench beside its cell's equations."""
+"""Lines of lecture notes that invite a question: is this right? The bench judges each beside its cell's equations."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from rondo.cell import TextCell
+from rondo.expr.nodes import EquationError
 from rondo.expr.plan import plan
 from rondo.kernels.claims import Verdict, judge
 from rondo.kernels.differences import check_gradients
@@ -20,10 +21,10 @@ from rondo.render.latex import latex
 from rondo.render.load import cell_from_json
 from rondo.render.outline import outline
 from rondo.render.reading import read, size_values
-from rondo.expr.nodes import EquationError
 from rondo.studio.slips import check as check_slip
 
 Record = dict[str, Any]
+LARGEST = 64  # a check says as much at small sizes
 
 
 def reading(cell: Record, notation: str, head: str) -> Iterator[Record]:
@@ -43,7 +44,8 @@ def gradients(cell: Record, sizes: dict[str, int], steps: int, seed: int) -> Ite
     """The gradient check, one quantity after the other; each record holds all that are done."""
     torch.set_num_threads(1)  # small matrices: a second thread only waits
     found: TextCell = cell_from_json(cell)
-    chosen = size_values(found.graph, found.sizes, sizes)
+    values = size_values(found.graph, found.sizes, sizes)
+    chosen = {name: min(value, LARGEST) for name, value in values.items()}
     done: list[Record] = []
     start = time.perf_counter()
     for one in check_gradients(found.graph, chosen, steps, seed):

@@ -3,7 +3,7 @@ that a person opened in a process of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ class TextError(ValueError):
 
 def written(
     model: LanguageModel, text: str, length: int, taken: list[tuple[int, int]], skip: int, options: Record
-) -> Iterator[Record]:
+) -> Generator[Record, None, None]:
     """A record for each step from `skip` on, and at the end the whole continuation."""
     begin = {"unknown": model.unknown(text)}
     yield {"kind": "begin", "level": model.vocab.level, "symbols": len(model.vocab), **begin}
@@ -48,13 +48,13 @@ def _inside(model: LanguageModel, step: Step) -> Record:
     }  # fmt: skip
 
 
-def words(model: LanguageModel, text: str, count: int) -> Iterator[Record]:
+def words(model: LanguageModel, text: str, count: int) -> Generator[Record, None, None]:
     """The likeliest next words."""
     found = [{"text": word, "p": p} for word, p in model.next_words(text, count)]
     yield {"words": found, "unknown": model.unknown(text)}
 
 
-def neighbours(model: LanguageModel, word: str, other: str, count: int) -> Iterator[Record]:
+def neighbours(model: LanguageModel, word: str, other: str, count: int) -> Generator[Record, None, None]:
     """The nearest symbols of both words, and how near these two are: their cosine, and `other`'s place among the
     neighbours of `word`."""
     if model.model.embedding is None:
@@ -70,7 +70,7 @@ def neighbours(model: LanguageModel, word: str, other: str, count: int) -> Itera
     yield {"lists": lists, "cosine": cosine, "place": place, "symbols": len(model.vocab)}
 
 
-def about(model: LanguageModel) -> Iterator[Record]:
+def about(model: LanguageModel) -> Generator[Record, None, None]:
     """What a person should know about a model before using it."""
     yield {
         "level": model.vocab.level,
@@ -80,12 +80,12 @@ def about(model: LanguageModel) -> Iterator[Record]:
     }
 
 
-ASKED: dict[str, Callable[..., Iterator[Record]]] = {
+ASKED: dict[str, Callable[..., Generator[Record, None, None]]] = {
     "written": written, "words": words, "neighbours": neighbours, "about": about,
 }  # fmt: skip
 
 
-def of_file(path: str, called: str, asked: str, values: Record) -> Iterator[Record]:
+def of_file(path: str, called: str, asked: str, values: Record) -> Generator[Record, None, None]:
     """The same of a model file. `called` stands for its path in errors."""
     try:
         model = load_language_model(Path(path))
@@ -95,7 +95,7 @@ def of_file(path: str, called: str, asked: str, values: Record) -> Iterator[Reco
     yield from ASKED[asked](model, **values)
 
 
-def hello(seed: int, steps: int, rate: float) -> Iterator[Record]:
+def hello(seed: int, steps: int, rate: float) -> Generator[Record, None, None]:
     """The lecture's network while it learns its word."""
     for look, spelled in lecture.looks(seed, steps, rate):
         yield {

@@ -61,7 +61,7 @@ export function drawVerdicts(element, verdicts, { derived, light = () => {} } = 
 export function verdict(v, derived = () => null, light = () => {}) {
   const truth = v.status === "wrong" ? derived(v.derived) : null;
   const row = h("div", { class: "said", "data-name": v.name, "data-status": v.status },
-    h("span", { class: "mono" }, v.text), said(v.status), " ",
+    v.text ? h("span", { class: "mono" }, v.text) : "", said(v.status), " ",
     v.status === "right" || v.status === "wrong" ? h("span", { class: "quiet" }, t(`相对误差 ${short(v.error)}`, `relative error ${short(v.error)}`), v.steps.length && v.status === "wrong" ? [" · ", dots(v.steps)] : "") : "",
     v.status === "helper" ? h("span", { class: "quiet" }, t("推导里没有这个名字：当作下面各行的中间量，不比较。", "no name of the derivation: a helper of the lines below, not compared.")) : "",
     v.message ? h("p", {}, own(v.message)) : "", HINTS[v.hint] ? h("p", {}, HINTS[v.hint](v)) : "",

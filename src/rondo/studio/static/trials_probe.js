@@ -115,7 +115,7 @@ export function probePanel(p) {
     found = undefined;
     sizes();
     p.how.textContent = t("怎样读：高过“没有记忆”那条线，才算记住了什么。", "How to read it: only above the line “no memory” something is remembered.");
-    p.chart.replaceChildren(blank(t("按“一起训练”：三条曲线从这里长出来，第一点不到两秒。", "Press Train them: three curves grow here, the first point within two seconds.")));
+    p.chart.replaceChildren(blank(t("按“一起训练”：三条曲线从这里长出来，几秒后有第一点。", "Press Train them: three curves grow here, the first point in a few seconds.")));
   }
   p.aged();
   return p;
