@@ -200,9 +200,9 @@ def _unnamed(graph: Graph, adjoint: Adjoint, symbols: dict[Expr, Symbol]) -> Ite
     leaf = named_adjoints(adjoint, symbols)
     table = {d: v for d, v in leaf.items() if d.args}
     roots = set(adjoint.roots)
-    parts = (p for d in {*leaf, *roots} for p in ((d,) if d in roots or not d.args else d.args))
-    short = substitute(parts, table, values)
-    own = dict(zip(adjoint.of, substitute(adjoint.of.values(), table, values), strict=True))
+    parts = [p for d in {*leaf, *roots} for p in ((d,) if d in roots or not d.args else d.args)]
+    found = substitute([*parts, *adjoint.of.values()], table, values)
+    short, own = found[: len(parts)], dict(zip(adjoint.of, found[len(parts) :], strict=True))
     readers = Counter(a for node in topological(short, values) if node not in values for a in node.args)
     readers.update(set(short))
     rest = [n for n in nodes if n.args and n not in symbols]
