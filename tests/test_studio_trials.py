@@ -29,6 +29,7 @@ from rondo.studio.child import Limits, in_child
 from rondo.train import paste
 from rondo.train.language import load_language_model
 
+import workers
 from browser import needs_browser, opened, shot, studio
 
 GRU = """def Mine(x: input, h: hidden):
@@ -171,14 +172,18 @@ def test_a_reason_without_words_names_no_folder() -> None:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same training, never stopped."""
+    """The same training, never stopped; in a fresh process, for other tests compile kernels with less optimisation."""
     path = tmp_path_factory.mktemp("whole")
-    threads = torch.get_num_threads()
+    process = workers.start(never_stopped, path)
+    process.join()
+    assert process.exitcode == 0
+    return path
+
+
+def never_stopped(path: Path) -> None:
     torch.set_num_threads(1)
     run = paste.create(path, WORDS, CELL, paste.config_for(len(WORDS), **SMALL))
     assert isinstance(list(paste.events(run))[-1], paste.Written)
-    torch.set_num_threads(threads)
-    return path
 
 
 def same_end(path: Path, whole: Path) -> None:
