@@ -9,7 +9,7 @@ All lines are nodes (see `rondo.render.lines`), so a test evaluates exactly what
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rondo.expr.adjoint import OUTPUT as ARRIVING_OUTPUT
@@ -181,10 +181,10 @@ def _helpers(graph: Graph, adjoint: Adjoint) -> dict[Expr, Symbol]:
     read often, or is a product or more than a few operations and read twice, or that the backward pass itself reads."""
     found = _pre_activations(graph)
     unnamed: dict[Expr, Symbol] = {}
-    own = forward_symbols(graph)
+    own, nodes = forward_symbols(graph), topological(graph.roots)
     while True:
         symbols = {**own, **found, **unnamed}
-        new = next(_unnamed(graph, adjoint, symbols), None)
+        new = next(_unnamed(nodes, adjoint, symbols), None)
         if new is None:
             break
         unnamed[new] = Symbol(f"<{len(unnamed)}>")
@@ -193,11 +193,11 @@ def _helpers(graph: Graph, adjoint: Adjoint) -> dict[Expr, Symbol]:
     return {**found, **{node: Symbol(name) for node, name in zip(order, names, strict=False)}}
 
 
-def _unnamed(graph: Graph, adjoint: Adjoint, symbols: dict[Expr, Symbol]) -> Iterator[Expr]:
-    """Values that need a name: for their adjoint, nearest to the output first; for themselves, innermost first."""
-    nodes = topological(graph.roots)
+def _unnamed(nodes: Sequence[Expr], adjoint: Adjoint, symbols: dict[Expr, Symbol]) -> Iterator[Expr]:
+    """Values that need a name: for their adjoint, nearest to the output first; for themselves, innermost first.
+    nodes: the graph's, arguments first."""
     values = set(nodes)
-    leaf = named_adjoints(adjoint, symbols)
+    leaf = named_adjoints(nodes, adjoint, symbols)
     table = {d: v for d, v in leaf.items() if d.args}
     roots = set(adjoint.roots)
     parts = [p for d in {*leaf, *roots} for p in ((d,) if d in roots or not d.args else d.args)]
@@ -219,10 +219,10 @@ def _costly(root: Expr, known: Container[Expr]) -> bool:
     return len(operations) > LARGE or any(n.op in ("matmul", "matmul_t") for n in operations)
 
 
-def named_adjoints(adjoint: Adjoint, symbols: dict[Expr, Symbol]) -> dict[Expr, Expr]:
+def named_adjoints(nodes: Sequence[Expr], adjoint: Adjoint, symbols: dict[Expr, Symbol]) -> dict[Expr, Expr]:
     """The adjoint of each named node -> the leaf that stands for it; of equal ones the nearest to the output counts."""
     found: dict[Expr, Expr] = {}
-    for node in reversed(topological(adjoint.graph.roots)):
+    for node in reversed(nodes):
         d = adjoint.of.get(node)
         if node in symbols and d is not None and d.op != "const":
             found.setdefault(d, derived(symbols[node].name))
@@ -246,10 +246,11 @@ class _Backward:
 
     def __init__(self, graph: Graph, adjoint: Adjoint, symbols: dict[Expr, Symbol], local: Expr) -> None:
         self.graph, self.adjoint, self.symbols, self.local = graph, adjoint, symbols, local
-        self.values = set(topological(graph.roots))
+        nodes = topological(graph.roots)
+        self.values = set(nodes)
         every = topological([*(n.expr for n in graph.names), *graph.roots])
         self.order = [n for n in reversed(every) if n in symbols]
-        self.leaf = named_adjoints(adjoint, symbols)
+        self.leaf = named_adjoints(nodes, adjoint, symbols)
 
     def named(self, d: Expr, own: bool = False) -> Expr:
         """An adjoint through the named ones; `own`: it is the line of its name, so only its parts are replaced."""
