@@ -26,7 +26,7 @@ from playwright.sync_api import Response
 from rondo.studio import child, guard, pages
 from rondo.studio.app import create
 from rondo.studio.queue import BusyError, Queue
-from rondo.studio.serve import StudioError, listen, url
+from rondo.studio.serve import StudioError, has_screen, listen, url
 
 import studio_work
 from browser import chromium, needs_browser, opened, shot, studio
@@ -257,6 +257,15 @@ def test_a_port_that_is_taken_is_told() -> None:
         listen("127.0.0.1", taken.getsockname()[1])
     assert url("0.0.0.0", 80) == "http://127.0.0.1:80/"
     assert url("::1", 80) == "http://[::1]:80/"
+
+
+def test_a_browser_is_opened_where_there_is_a_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    assert not has_screen()
+    monkeypatch.setenv("DISPLAY", ":0")
+    assert has_screen()
 
 
 def test_the_command_serves_and_stops(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 import socket
+import sys
 import threading
 import webbrowser
 from multiprocessing import forkserver
@@ -36,7 +38,7 @@ def serve(host: str = "127.0.0.1", port: int = 8000, browser: bool = True) -> No
     )
     print(f"Rondo: {address}\n按 Ctrl-C 结束 / press Ctrl-C to stop", flush=True)
     threading.Thread(target=_warm, daemon=True).start()
-    if browser:
+    if browser and has_screen():
         threading.Timer(0.8, webbrowser.open, [address]).start()
     server.run(sockets=[listening])
 
@@ -59,6 +61,11 @@ def url(host: str, port: int) -> str:
     """Where a browser on this machine finds it."""
     name = "127.0.0.1" if host in ("0.0.0.0", "") else f"[{host}]" if ":" in host else host
     return f"http://{name}:{port}/"
+
+
+def has_screen() -> bool:
+    """Whether a browser has somewhere to open: without one, webbrowser would take over the terminal."""
+    return sys.platform in ("darwin", "win32") or any(os.environ.get(n) for n in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def _warm() -> None:

@@ -244,7 +244,7 @@ async function open(file) {
   trials();
 }
 
-const trials = () => import("/static/trials.js").then((m) => m.mount(one("#trials"), bench)).catch((error) => console.warn("no lower panels", error));
+const trials = () => ((listeners = []), import("/static/trials.js")).then((m) => m.mount(one("#trials"), bench)).catch((error) => console.warn("no lower panels", error));
 
 async function start(id) {
   const cell = LECTURE[id] ? { equations: LECTURE[id][1] } : structuredClone(shipped.find((c) => c.name === id)?.cell);
