@@ -25,9 +25,8 @@ from multiprocessing.context import ForkServerContext
 from typing import Any
 
 import anyio.to_thread
-from anyio import CapacityLimiter
 
-from rondo.studio.queue import FAULT, Records
+from rondo.studio.queue import FAULT, Records, threads
 
 Work = Callable[..., Iterator[dict[str, Any]]]
 MB = 1 << 20
@@ -80,13 +79,8 @@ async def in_child(work: Work, values: dict[str, Any], limits: Limits = Limits()
 
 async def _run(function: Callable[..., Any], *arguments: Any) -> Any:
     return await anyio.to_thread.run_sync(
-        functools.partial(function, *arguments), limiter=_threads(), abandon_on_cancel=True
+        functools.partial(function, *arguments), limiter=threads(), abandon_on_cancel=True
     )
-
-
-@functools.cache
-def _threads() -> CapacityLimiter:
-    return CapacityLimiter(64)
 
 
 def _next(connection: Connection, until: float, limits: Limits) -> tuple[str, Any]:

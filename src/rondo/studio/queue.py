@@ -83,7 +83,6 @@ async def respond(http: Request, queue: Queue, work: Callable[[], Records]) -> R
         if queue.length >= queue.running + queue.waiting:
             raise BusyError
         return StreamingResponse(_events(queue, work), media_type=EVENTS, headers={"Cache-Control": "no-store"})
-    last: Record = {}
     finished = asyncio.create_task(_last(queue, work))
     while not finished.done():
         await asyncio.wait([finished], timeout=0.5)
@@ -91,8 +90,7 @@ async def respond(http: Request, queue: Queue, work: Callable[[], Records]) -> R
             finished.cancel()
     if finished.cancelled():
         return Response(status_code=499)  # nobody reads it
-    last = await finished
-    return JSONResponse(last)
+    return JSONResponse(await finished)
 
 
 async def _last(queue: Queue, work: Callable[[], Records]) -> Record:
@@ -156,7 +154,7 @@ def _event(name: str, data: Record) -> str:
 async def in_thread(function: Callable[..., BaseModel | Record], *arguments: Any) -> Records:
     """One record: what a function gives, run beside the server in a thread. A thread cannot be stopped, so this is for
     what is short, and works on checked requests only."""
-    found = await anyio.to_thread.run_sync(functools.partial(function, *arguments), limiter=_threads())
+    found = await anyio.to_thread.run_sync(functools.partial(function, *arguments), limiter=threads())
     yield found.model_dump() if isinstance(found, BaseModel) else found
 
 
@@ -166,7 +164,7 @@ async def in_steps(function: Callable[..., Generator[Record, None, None]], *argu
     with closing(function(*arguments)) as records:
         more = True
         while more:
-            found, more = await anyio.to_thread.run_sync(_some, records, limiter=_threads())
+            found, more = await anyio.to_thread.run_sync(_some, records, limiter=threads())
             for record in found:
                 yield record
 
@@ -182,5 +180,6 @@ def _some(records: Iterator[Record]) -> tuple[list[Record], bool]:
 
 
 @functools.cache
-def _threads() -> CapacityLimiter:
-    return CapacityLimiter(64)  # the queues are the limit
+def threads() -> CapacityLimiter:
+    """How many threads may work or wait beside the server: more than the queues let in."""
+    return CapacityLimiter(64)

@@ -15,8 +15,6 @@ import uvicorn
 from rondo.studio import child, models
 from rondo.studio.app import create
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-
 
 class StudioError(ValueError):
     """The studio cannot be opened like this."""
