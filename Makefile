@@ -51,7 +51,7 @@ $(READY_RUN): pyproject.toml constraints.txt
 		{ echo "rondo needs Python's venv module: apt install python3-venv"; exit 1; }
 	@command -v $${CXX:-g++} >/dev/null || { echo "rondo needs a C++ compiler: apt install g++"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet -c constraints.txt -e ".[verse,english,charts]"
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[verse,english,charts,music,captions,speech,video,class]"
 	@touch $@
 
 $(READY): $(READY_RUN)

@@ -7,12 +7,13 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from rondo.studio import child
@@ -26,11 +27,13 @@ needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no browser: apt ins
 
 
 @contextlib.contextmanager
-def studio() -> Iterator[str]:
-    """The address of a studio that runs in this process."""
+def studio(prepare: Callable[[FastAPI], None] = lambda _: None) -> Iterator[str]:
+    """The address of a studio that runs in this process; `prepare` may set its state before."""
     child.context()
     listening = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(create(), log_level="warning"))
+    application = create()
+    prepare(application)
+    server = uvicorn.Server(uvicorn.Config(application, log_level="warning"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     while not server.started:

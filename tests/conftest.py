@@ -58,6 +58,17 @@ def site() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
+def api() -> Iterator[Any]:
+    """A studio in this process, asked without a socket."""
+    from fastapi.testclient import TestClient
+
+    from rondo.studio.app import create
+
+    with TestClient(create(), base_url="http://127.0.0.1") as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """A browser, for a module's tests: playwright's loop must not run beside another module's."""
     from browser import chromium

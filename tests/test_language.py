@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from rondo import bundled
+from rondo import bundled, tasks
 from rondo.data.text import DataError
 from rondo.data.vocab import build
 from rondo.files import FileError
@@ -139,7 +139,7 @@ def test_bundled_models_are_named() -> None:
     for name in bundled.names():
         path = bundled.find(name)
         assert path.stat().st_size <= 8 * 2**20
-        assert load_model(path)[1]["licence"]
+        assert load_model(path, *tasks.shapes())[1]["licence"]
         assert "## " in bundled.card(name)
 
 
@@ -151,7 +151,7 @@ def test_juice_follows(prime: str) -> None:
 
 def test_every_bundled_text_has_a_configuration_and_its_facts() -> None:
     for name in TEXTS:
-        assert TextConfig.load(configs.find(Path(name))).precision == "float16"
+        assert TextConfig.load(configs.find(Path(name))).precision == "int8"
         assert FACTS[name]["licence"]
 
 
@@ -173,7 +173,7 @@ def test_a_bundled_model_from_small_data(tmp_path: Path) -> None:
     run = make("english", tmp_path, tmp_path / "run", **small)
     model = load_language_model(run.folder)
     assert model.about["licence"] == FACTS["english"]["licence"]
-    assert model.about["precision"] == "float16"
+    assert model.about["precision"] == "int8"
     assert model.model.head.bias.dtype == torch.float32
     with pytest.raises(DataError, match="is missing"):
         make("chinese", tmp_path, tmp_path / "other", **small)

@@ -39,7 +39,7 @@ from rondo.render.load import cell_from_json
 from rondo.render.text import equations, to_json
 from rondo.train.language import load_language_model
 
-SECONDS = 1.0  # of processor time, for any file here
+SECONDS = 3.0  # of this thread's processor time, for any file here; the slowest takes 0.4
 Tensors = dict[str, Tensor]
 About = dict[str, Any]
 
@@ -91,10 +91,10 @@ def nothing_runs() -> Iterator[None]:
 
 def refused(path: Path, load: Callable[[Path], Any] = load_model) -> str:
     """The reason why the file is refused."""
-    began = time.process_time()
+    began = time.thread_time()
     with nothing_runs(), pytest.raises(FileError) as error:
         load(path)
-    assert time.process_time() - began < SECONDS
+    assert time.thread_time() - began < SECONDS
     reason = str(error.value)
     assert path.name in reason
     assert len(reason) < 1000
@@ -103,7 +103,7 @@ def refused(path: Path, load: Callable[[Path], Any] = load_model) -> str:
 
 def accepted_or_refused(path: Path, load: Callable[[Path], Any] = load_model) -> Any:
     """What is loaded, or None where the file is refused; anything else fails."""
-    began = time.process_time()
+    began = time.thread_time()
     try:
         with nothing_runs():
             return load(path)
@@ -111,7 +111,7 @@ def accepted_or_refused(path: Path, load: Callable[[Path], Any] = load_model) ->
         assert path.name in str(error)  # noqa: PT017
         return None
     finally:
-        assert time.process_time() - began < SECONDS
+        assert time.thread_time() - began < SECONDS
 
 
 def signed(path: Path, tensors: Tensors, about: About, **texts: str) -> Path:
@@ -570,10 +570,10 @@ def shaken(text: str, seed: int) -> str:
 @hypothesis.settings(max_examples=max(300, hypothesis.settings().max_examples))
 @given(st.sampled_from(TEXTS), st.integers(0, 2**32))
 def test_shaken_equations_give_a_cell_or_an_equation_error(text: str, seed: int) -> None:
-    began = time.process_time()
+    began = time.thread_time()
     with contextlib.suppress(EquationError), nothing_runs():
         assert parse_cell(shaken(text, seed)).params is not None
-    assert time.process_time() - began < SECONDS
+    assert time.thread_time() - began < SECONDS
 
 
 @given(st.sampled_from(OBJECTS), st.data())

@@ -429,6 +429,37 @@ def test_other_settings_are_an_error(half: Run[TextConfig]) -> None:
         resume(half.folder)
 
 
+def test_a_run_begins_with_the_weights_of_another(half: Run[TextConfig], tmp_path: Path) -> None:
+    text = half.data()["train"]
+    config = dataclasses.replace(CONFIG, after=str(half.folder), steps=2, warmup=1, lr=1e-12, weight_decay=0.0, ema=0.0)
+    run = train(text, config, tmp_path / "second")
+    before = load_tensors(half.checkpoint, "checkpoint")[0]
+    now = load_tensors(run.checkpoint, "checkpoint")[0]
+    names = [n for n in now if n.startswith("model.")]
+    assert names
+    for name in names:  # the running means, where the first run kept them
+        kept = before.get(name.replace("model.", "average."), before[name])
+        torch.testing.assert_close(now[name], kept, rtol=0, atol=1e-9)
+    assert logged(run)[0]["step"] == 1
+    shutil.rmtree(half.folder)  # is read at the beginning alone
+    resume(run.folder)
+
+
+def test_a_run_begins_with_no_weights_that_do_not_fit(half: Run[TextConfig], tmp_path: Path) -> None:
+    text = half.data()["train"]
+    config = dataclasses.replace(CONFIG, after=str(half.folder), steps=1)
+    with pytest.raises(FileError, match="does not fit its description"):
+        train(text, dataclasses.replace(config, hidden=9), tmp_path / "wider")
+    other = tmp_path / "b.txt"
+    other.write_text(TEXT + "more\n")
+    with pytest.raises(FileError, match="read other data"):
+        train([other], config, tmp_path / "other")
+    half.checkpoint.unlink()
+    half.previous.unlink()
+    with pytest.raises(FileError, match="has no checkpoint yet"):
+        train(text, config, tmp_path / "none")
+
+
 def test_other_threads_are_a_warning(half: Run[TextConfig], capsys: pytest.CaptureFixture[str]) -> None:
     torch.set_num_threads(2)
     resume(half.folder)

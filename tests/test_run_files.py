@@ -15,18 +15,18 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from rondo import files
+from rondo import files, tasks
 from rondo.cell import Cell
 from rondo.cells import shipped
 from rondo.data.batch import Batch
-from rondo.files import FileError, load_tensors, printable, save_tensors, write_aside
+from rondo.files import FileError, load_tensors, printable, save_tensors, write_aside, writing_aside
 from rondo.models.classifier import Classifier
 from rondo.models.generator import Generator
 from rondo.models.seq2seq import Seq2Seq
-from rondo.models.store import load_model, save_model
+from rondo.models.store import load_model, load_task, save_model
 from rondo.models.tagger import Tagger
 from rondo.train import config as config_module
-from rondo.train import configs
+from rondo.train import configs, text
 from rondo.train.config import ConfigError, TextConfig
 from rondo.train.fit import start
 from rondo.train.run import Run, files_of
@@ -154,6 +154,79 @@ def test_half_precision_halves_the_file(tmp_path: Path) -> None:
     for (_, p), (_, q) in zip(model.named_parameters(), again.named_parameters(), strict=True):
         assert q.dtype == torch.float32
         assert torch.equal(q, p.half().float())
+
+
+def test_bytes_take_a_quarter_of_the_file_and_round_each_row(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    model = Tagger("gru", [600, 40], 5, 64, embed=[48, 16], bidirectional=True, head="crf").eval()
+    for name in ("float32", "int8"):
+        save_model(tmp_path / name, model, {}, name)
+    assert (tmp_path / "int8").stat().st_size < 0.35 * (tmp_path / "float32").stat().st_size
+    again, about = load_model(tmp_path / "int8")
+    assert about["precision"] == "int8"
+    for (name, p), (_, q) in zip(model.named_parameters(), again.named_parameters(), strict=True):
+        assert q.dtype == torch.float32
+        if p.dim() > 1 and p.numel() >= 4096:
+            step = p.abs().amax(1, keepdim=True) / 127
+            assert bool(((p - q).abs() <= 0.5001 * step).all()), name  # half a step, and the division's rounding
+        else:
+            assert torch.equal(q, p.half().float())
+
+
+def test_bytes_without_their_scales_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    save_model(path, Tagger("gru", 600, 5, 64, embed=48).eval(), {}, "int8")
+    tensors, about = load_tensors(path, "model")
+    name = "body.embedding.weight"
+    for wrong in ({}, {f"{name}.scale": torch.ones(3)}, {f"{name}.scale": torch.ones(600, dtype=torch.float64)}):
+        kept = {k: v for k, v in tensors.items() if k != f"{name}.scale"}
+        save_tensors(path, "model", kept | wrong, about)
+        with pytest.raises(FileError, match=r"does not fit its description: body\.embedding\.weight is torch\.int8"):
+            load_model(path)
+
+
+class Doubled(nn.Module):
+    """A task's own shape: two classifiers in one."""
+
+    shape = "doubled"
+
+    def __init__(self, cell: str, input: int, hidden: int) -> None:
+        super().__init__()
+        self.arguments = {"input": input, "hidden": hidden}
+        self.one, self.two = (Classifier(cell, input, 2, hidden) for _ in range(2))
+        self.cell = self.one.cell
+
+
+def test_a_task_s_own_shape_is_saved_and_is_read_where_it_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    model = Doubled("gru", 5, 4)
+    save_model(path, model, {"task": "double"})
+    again, _ = load_model(path, Doubled)
+    assert all(torch.equal(p, q) for p, q in zip(model.parameters(), again.parameters(), strict=True))
+    assert isinstance(load_task(path, "double", Doubled, "model of two")[0], Doubled)
+    with pytest.raises(FileError, match="no shape is called 'doubled'"):
+        load_model(path)
+    with pytest.raises(FileError, match="is no model of three"):
+        load_task(path, "triple", Doubled, "model of three")
+
+
+def test_a_text_written_aside_stands_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "t.txt"
+    with writing_aside(path) as file:
+        file.write("whole\n")
+    with pytest.raises(TypeError), writing_aside(path) as file:
+        file.writelines(["a part", 1])  # type: ignore[list-item]
+    assert path.read_text() == "whole\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["t.txt"]
+    with pytest.raises(FileError, match="cannot be written"), writing_aside(tmp_path / "none" / "t.txt") as file:
+        file.write("a part")
+    with pytest.raises(FileNotFoundError), writing_aside(path) as file:
+        (tmp_path / "other").open()
+
+
+def test_metadata_may_not_take_a_file_s_own_names(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="a file's own metadata is called 'kind'"):
+        save_tensors(tmp_path / "m", "model", {}, {"kind": "splice"})
 
 
 def test_only_model_shapes_are_saved(tmp_path: Path) -> None:
@@ -382,29 +455,28 @@ def test_bad_config_files(tmp_path: Path) -> None:
             TextConfig.load(tmp_path / "c.toml")
 
 
-def test_every_setting_has_a_comment() -> None:
-    source = inspect.getsource(config_module)
-    for field in dataclasses.fields(TextConfig):
+@pytest.mark.parametrize("task", ["text", *tasks.names()])
+def test_every_setting_has_a_comment(task: str) -> None:
+    module = config_module if task == "text" else tasks.part(task, "config")
+    kind = TextConfig if task == "text" else module.CONFIG
+    source = inspect.getsource(module) + inspect.getsource(config_module)
+    for field in dataclasses.fields(kind):
         line = next(t for t in source.splitlines() if t.startswith(f"    {field.name}: "))
         assert "  # " in line
 
 
 @pytest.mark.parametrize("name", configs.names())
 def test_shipped_configs_load_and_build(name: str) -> None:
-    from rondo.tasks.couplet.config import CoupletConfig
-    from rondo.tasks.poetry import train as poetry
-    from rondo.tasks.poetry.config import PoetryConfig
-    from rondo.train import text
-
     path = configs.find(Path(name))
     task = tomllib.loads(path.read_text(encoding="utf-8")).get("task", "text")
-    kind = {"text": TextConfig, "poetry": PoetryConfig, "couplet": CoupletConfig}[task]
-    config = kind.load(path)
+    config = (TextConfig if task == "text" else tasks.part(task, "config").CONFIG).load(path)
     with torch.device("meta"):
-        if isinstance(config, TextConfig):
+        if task == "text":
             text.build(config, 50)
-        if isinstance(config, PoetryConfig):
-            poetry.build(config, 50)
+        if task == "poetry":
+            tasks.part(task, "train").build(config, 50)
+        if task == "dna":
+            tasks.part(task, "train").build(config)
     assert (configs.FOLDER / f"{name}.toml").read_text(encoding="utf-8").startswith("# ")  # what it is for
 
 

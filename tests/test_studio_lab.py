@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
@@ -13,18 +12,10 @@ from fastapi.testclient import TestClient
 from playwright.sync_api import expect
 
 from rondo.diagnose import radius, unrolled
-from rondo.studio.app import create
 
 from browser import needs_browser, opened, shot
 
-LOCAL = "http://127.0.0.1"
 SLOW = 30_000  # milliseconds: other work may run beside the tests
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[TestClient]:
-    with TestClient(create(), base_url=LOCAL) as client:
-        yield client
 
 
 def answer(api: TestClient, path: str, **order: object) -> dict:

@@ -22,6 +22,6 @@ def short(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.long
 @schema.parametrize()
-@hypothesis.settings(max_examples=10, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.settings(max_examples=3, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 def test_no_request_is_a_fault_of_the_server(case: schemathesis.Case) -> None:
     case.call_and_validate(checks=[not_a_server_error], timeout=120)  # two thousand symbols take their time

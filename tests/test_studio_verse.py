@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from urllib.parse import quote, unquote
 
 import pytest
 from fastapi.testclient import TestClient
 from playwright.sync_api import Browser, Page
 
-from rondo.studio.app import create
 from rondo.tasks.poetry.request import PoemRequest
 
 from browser import needs_browser, opened, shot
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[TestClient]:
-    with TestClient(create(), base_url="http://127.0.0.1") as client:
-        yield client
 
 
 def test_a_poem_keeps_what_was_ordered(api: TestClient) -> None:

@@ -348,3 +348,60 @@ def test_learns_to_hear_labels_in_frames() -> None:
 def test_arguments_that_do_not_fit(arguments: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         make(**arguments)
+
+
+# ---------------------------------------------------------------- symbols in columns
+
+
+def columns(rows: int, steps: int, sizes: tuple[int, ...], seed: int = 4) -> Tensor:
+    random = torch.Generator().manual_seed(seed)
+    return torch.stack([torch.randint(n, (rows, steps), generator=random) for n in sizes], 2)
+
+
+def test_columns_of_symbols_are_vectors_side_by_side() -> None:
+    model = make(input=[7, 4], embed=[3, 2])
+    x = columns(2, 5, (7, 4))
+    one, two = (table.weight for table in model.body.embedding.tables)
+    plain = make(input=5)
+    plain.load_state_dict({k: v for k, v in model.state_dict().items() if "embedding" not in k})
+    expected, _ = plain(torch.cat([one[x[..., 0]], two[x[..., 1]]], 2))
+    torch.testing.assert_close(model(x)[0], expected, **EXACT)
+
+
+def test_columns_are_not_read_past_the_lengths_and_get_gradients_alone_within() -> None:
+    model = make(input=[7, 4], embed=[3, 2], bidirectional=True)
+    x, lengths = columns(3, 6, (7, 4)), torch.tensor([6, 2, 0])
+    alive = torch.arange(6) < lengths.unsqueeze(1)
+    y = columns(3, 6, (3,))[..., 0].where(alive, IGNORED)
+    padded = x.where(alive.unsqueeze(2), -7)
+    loss = model.loss(Batch(padded, y, lengths)).total
+    alone = [model.loss(Batch(x[b : b + 1, :n], y[b : b + 1, :n])).total for b, n in ((0, 6), (1, 2))]
+    torch.testing.assert_close(loss, alone[0] + alone[1], **EXACT)
+    loss.backward()
+    seen = set(x[0, :, 1].tolist()) | set(x[1, :2, 1].tolist())
+    grown = model.body.embedding.tables[1].weight.grad.abs().sum(1) > 0
+    assert {k for k in range(4) if grown[k]} == seen
+
+
+@pytest.mark.parametrize(
+    ("input", "embed", "message"),
+    [
+        ([7, 4], [3], r"input \[7, 4\] and embed \[3\] must be positive and equally many"),
+        ([7, 4], 5, r"columns of symbols need lists for both: found input \[7, 4\] and embed 5"),
+        ([], [], "must be positive and equally many"),
+        ([7, 0], [3, 2], "must be positive and equally many"),
+    ],
+)
+def test_columns_that_do_not_fit(input: Any, embed: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make(input=input, embed=embed)
+
+
+def test_symbols_that_no_column_has() -> None:
+    model = make(input=[7, 4], embed=[3, 2])
+    with pytest.raises(ValueError, match="x holds integers from 0 to 4; input size 4 allows 0 to 3"):
+        model(torch.tensor([[[0, 0], [1, 4]]]))
+    with pytest.raises(ValueError, match=r"x must be \[batch, time, 2\], a symbol a column, found \[1, 2, 3\]"):
+        model(torch.zeros(1, 2, 3, dtype=torch.long))
+    with pytest.raises(ValueError, match="x must hold symbols, since this model embeds them"):
+        model(torch.zeros(1, 2, 2))

@@ -15,7 +15,7 @@ import pytest
 import rondo.cli.data  # noqa: F401  # registers the command
 from rondo import cli
 from rondo.data.convert import convert, locate
-from rondo.data.registry import named
+from rondo.data.registry import named, state
 
 SHARED = Path(os.environ.get("RONDO_DATA") or Path(__file__).parents[2] / "shared/data")
 needs_data = pytest.mark.skipif(not (SHARED / "ccpc").is_dir(), reason="the folder of data sets is not here")
@@ -65,3 +65,17 @@ def poem(*paragraphs: str, **more: Any) -> dict[str, Any]:
 
 def poets(folder: Path, name: str, *poems: dict[str, Any], indent: int | None = 4) -> Path:
     return packed(folder / f"全唐诗/poet.{name}.json", json.dumps(list(poems), ensure_ascii=False, indent=indent))
+
+
+def records(folder: Path | None, name: str, split: str) -> list[dict[str, Any]]:
+    """The records of a split in a folder of data sets; None: the published copies."""
+    lines = unpacked((folder or SHARED) / name / f"{split}.jsonl.gz").split("\n")
+    return [json.loads(line) for line in lines if line]
+
+
+def comes_back(name: str, upstream: Path) -> None:
+    """What was written in upstream's format of a published copy converts to its content, but for the test split."""
+    made = made_of(name, upstream, upstream / "out")
+    wanted = {f.name: {"records": f.records, "sha256": f.sha256} for f in named(name).files if f.sha256}
+    assert {file: made["files"][file] for file in wanted} == wanted
+    assert state(named(name), upstream / "out").word == "complete"

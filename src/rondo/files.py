@@ -10,8 +10,9 @@ import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import safetensors
 import safetensors.torch
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor
 
 FORMAT = 1
+OWN = {"format", "kind", "sha256"}
 LONGEST = 300  # characters of a foreign text that an error repeats
 
 
@@ -57,10 +59,36 @@ def write_aside(path: Path, data: bytes, previous: Path | None = None) -> None:
         raise FileError(f"{path} cannot be written ({error.strerror}); what stood there before is kept") from None
 
 
+@contextlib.contextmanager
+def writing_aside(path: Path, encoding: str = "utf-8") -> Iterator[IO[Any]]:
+    """A text file (encoding "": of bytes) that is written beside its place, and takes it when it is whole; else what
+    stood there stays. Raises FileError where it cannot be written.
+    """
+    aside = path.with_name(f".{path.name}.new")
+    try:
+        with aside.open("w", encoding=encoding, newline="") if encoding else aside.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except OSError as error:
+        if error.filename not in (None, str(aside), str(path)):  # of another file, that is read meanwhile
+            raise
+        raise FileError(f"{path} cannot be written ({error.strerror}); what stood there before is kept") from None
+    finally:
+        with contextlib.suppress(OSError):
+            aside.unlink()
+
+
 def save_tensors(
     path: Path, kind: str, tensors: dict[str, Tensor], about: dict[str, Any], previous: Path | None = None
 ) -> None:
-    """Write tensors and metadata (values that JSON can hold); the file before is kept as `previous`, if given."""
+    """Write tensors and metadata (values that JSON can hold); the file before is kept as `previous`, if given.
+
+    Raises ValueError for a name in the metadata that the file itself needs.
+    """
+    if taken := OWN & about.keys():
+        raise ValueError(f"a file's own metadata is called {min(taken)!r}: take another name")
     tensors = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     texts = {"format": f"rondo {FORMAT}", "kind": kind}
     texts |= {key: json.dumps(value, sort_keys=True) for key, value in about.items()}

@@ -14,17 +14,28 @@ import typer
 from rondo.cli import (  # noqa: F401  # each registers its commands
     about,
     agreement,
+    captions,
     cells,
+    compare,
     couplet,
     data,
     diagnose,
+    dna,
+    entities,
     inspect,
+    lab,
+    music,
     poetry,
     probe,
+    sentiment,
+    series,
+    speech,
     studio,
     text,
     tour,
+    translation,
     verse,
+    video,
 )
 from rondo.cli.app import UsageError, app
 

@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from rondo.cli.app import app
-from rondo.cli.settings import next_free, takes_settings
+from rondo.cli.settings import add_training
 from rondo.cli.text import train
 from rondo.tasks.couplet.config import CoupletConfig
 
-
-@train.command("couplet")
-@takes_settings(CoupletConfig)
-def train_couplet(
-    data: Annotated[Path, typer.Option(metavar="FOLDER", envvar="RONDO_DATA", help="the folder of data sets")],
-    out: Annotated[Path | None, typer.Option(help="the new run folder; default: the next free runs/couplet-N")] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE.toml", help="settings, or the name of a shipped config")
-    ] = None,
-    **settings: Any,
-) -> None:
-    """Train the model of couplets on the data sets couplets and tang-song-poems."""
-    from rondo.tasks.couplet import train as task
-    from rondo.train import configs
-
-    path = configs.find(config or Path("couplet"))
-    task.train(data, CoupletConfig.load(path, **settings), out or next_free("runs/couplet"))
+add_training(
+    train, CoupletConfig, "couplet", "Train the model of couplets on the data sets couplets and tang-song-poems."
+)
 
 
 @app.command()

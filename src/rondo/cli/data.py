@@ -55,7 +55,8 @@ def _list(folder: Path | None, as_json: bool) -> None:
     if as_json:
         _dump([_facts(d, s) for d, s in found])
         return
-    _table([("NAME", "WHAT", "LICENCE", "HERE"), *((d.name, d.title, d.licence, _word(s)) for d, s in found)])
+    rows = [(d.name, d.title, d.licence, s.word if s else "-") for d, s in found]
+    _table([("NAME", "WHAT", "LICENCE", "HERE"), *rows])
     if folder is None:
         print("\nName the folder that holds data sets with --data FOLDER or RONDO_DATA to see what is there.")
     print("\nrondo data NAME shows one; rondo data NAME --get FOLDER downloads and converts it.")
@@ -72,10 +73,11 @@ def _show(name: str, folder: Path | None, as_json: bool) -> None:
     print(f"{data_set.name}: {data_set.title}\n")
     _table([(label, value) for label, value in _rows(data_set, folder, found)])
     print("\nFILES of the published copy: records, SHA-256 of the unpacked content, state here")
+    wide = max(len(file.name) for file in data_set.files)
     for file in data_set.files:
         here = "" if found is None else f"  {found.files[file.name]}"
         count = f"{file.records:,}" if file.records else ""
-        print(f"{file.name:19} {count:>8}  {file.sha256 or 'not recorded':64}{here}".rstrip())
+        print(f"{file.name:{wide}} {count:>8}  {file.sha256 or 'not recorded':64}{here}".rstrip())
 
 
 def _rows(data_set: DataSet, folder: Path | None, found: State | None) -> Iterator[tuple[str, str]]:
@@ -116,9 +118,9 @@ def _get(name: str, folder: Path, given: Path | None, force: bool, as_json: bool
     print(f"{folder / name}:")
     for file, about in made["files"].items():
         same = "as published" if about["sha256"] == published[file] else "not the published copy"
-        print(f"  {file:19} {about['records']:>9,} records  {same if published[file] else ''}".rstrip())
+        print(f"  {file:23} {about['records']:>9,} records  {same if published[file] else ''}".rstrip())
     for why, count in made["dropped"].items():
-        print(f"  dropped {count:>19,} {why}")
+        print(f"  dropped {count:>25,} {why}")
     for note in made["notes"]:
         print(f"  note: {note}")
 
@@ -133,10 +135,8 @@ def _download(data_set: DataSet, folder: Path) -> None:
     print(f"\nupstream's files are kept in {folder}", file=sys.stderr)
 
 
-def _word(found: State | None) -> str:
-    """The state of a data set in a table."""
-    if found is None:
-        return "-"
+def _word(found: State) -> str:
+    """The state of a data set, with what is missing or wrong."""
     lacking = [name for name, word in found.files.items() if word == "absent"]
     wrong = [name for name, word in found.files.items() if word in ("differs", "damaged")]
     if found.word == "differs":

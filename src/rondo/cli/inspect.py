@@ -37,10 +37,12 @@ def inspect_file(
 
 def run_facts(folder: Path) -> Facts:
     """A run: its settings, its data and whether it is as it was, its log, and each of its files."""
+    from rondo import tasks
     from rondo.train.config import TextConfig
-    from rondo.train.run import Run
+    from rondo.train.run import Run, task_of
 
-    run = Run.open(folder, TextConfig)
+    task = task_of(folder)
+    run = Run.open(folder, TextConfig if task == "text" else tasks.part(task, "config").CONFIG)
     facts: Facts = {"run": str(folder), "config": dataclasses.asdict(run.config)}
     try:
         facts["data"] = {part: [str(f) for f in files] for part, files in run.data().items()}
@@ -73,10 +75,12 @@ def file_facts(path: Path) -> Facts:
 
 
 def _model(path: Path, about: Facts) -> Facts:
+    from rondo import tasks
     from rondo.data.vocab import from_json
-    from rondo.models.store import load_model
+    from rondo.models.store import SHAPES, load_model
 
-    model, _ = load_model(path)
+    own = [] if about.get("shape") in SHAPES else tasks.shapes()
+    model, _ = load_model(path, *own)
     facts: Facts = {
         "shape": about["shape"],
         "arguments": about["arguments"],

@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from rondo.cli.app import app
-from rondo.cli.settings import next_free, takes_settings
+from rondo.cli.settings import add_training
 from rondo.cli.text import train
 from rondo.tasks.poetry.config import PoetryConfig
 
-
-@train.command("poetry")
-@takes_settings(PoetryConfig)
-def train_poetry(
-    data: Annotated[Path, typer.Option(metavar="FOLDER", envvar="RONDO_DATA", help="the folder of data sets")],
-    out: Annotated[Path | None, typer.Option(help="the new run folder; default: the next free runs/poetry-N")] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE.toml", help="settings, or the name of a shipped config")
-    ] = None,
-    **settings: Any,
-) -> None:
-    """Train the generator of poems on the data set tang-song-poems."""
-    from rondo.tasks.poetry import train as task
-    from rondo.train import configs
-
-    path = configs.find(config or Path("poetry"))
-    task.train(data, PoetryConfig.load(path, **settings), out or next_free("runs/poetry"))
+add_training(train, PoetryConfig, "poetry", "Train the generator of poems on the data set tang-song-poems.")
 
 
 @app.command()

@@ -40,18 +40,14 @@ def _resume(folder: Path) -> None:
     from rondo.train.run import task_of
 
     task = task_of(folder)
-    if task == "poetry":
-        from rondo.tasks.poetry import train as poetry
-
-        poetry.resume(folder)
-    elif task == "couplet":
-        from rondo.tasks.couplet import train as couplet
-
-        couplet.resume(folder)
-    else:
+    if task == "text":
         from rondo.train import text
 
         text.resume(folder)
+    else:
+        from rondo import tasks
+
+        tasks.part(task, "train").resume(folder)
 
 
 @train.command("text")
@@ -121,7 +117,7 @@ def neighbours(
 @app.command()
 def evaluate(
     run: RunName,
-    data: Annotated[Path, typer.Option(metavar="FILE", help="text, poems or couplets, as the model was trained on")],
+    data: Annotated[Path, typer.Option(metavar="FILE", help="in the format that the model was trained on")],
     rows: Annotated[int, typer.Option(min=1, help="language model: rows side by side: faster; 1: exact")] = 1,
     count: Annotated[int, typer.Option(min=0, help="poems, couplets: how many are written and judged")] = 200,
     judges: Annotated[
@@ -139,14 +135,11 @@ def _evaluated(run: Path, data: Path, rows: int, count: int, judges: Path | None
 
     path = bundled.model_file(run)
     task = read_tensors(path)[2].get("task", "text")
-    if task == "poetry":
-        from rondo.tasks.poetry.evaluate import evaluate as poetry
+    if task != "text":
+        from rondo import tasks
 
-        return poetry(path, data, count, judges)
-    if task == "couplet":
-        from rondo.tasks.couplet.evaluate import evaluate as couplet
-
-        return couplet(path, data, count)
+        own: dict[str, dict[str, Any]] = {"poetry": {"count": count, "judges": judges}, "couplet": {"count": count}}
+        return dict(tasks.part(task, "evaluate").evaluate(path, data, **own.get(task, {})))
     from rondo.data.text import read_text
     from rondo.train.language import load_language_model
 

@@ -8,6 +8,7 @@ catalogue lists are read or written.
 from __future__ import annotations
 
 import hashlib
+import html
 import itertools
 import json
 import re
@@ -17,13 +18,17 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from rondo.data import convert_entities as entities
+from rondo.data import convert_sentiment as sentiment
 from rondo.data.catalog import DataSet
+from rondo.data.convert_parts import same
 from rondo.data.output import HeldOut, Output, Record, drawn, number, write_apart
 from rondo.data.read import LARGEST, json_array, json_lines, lines_of, read_lines, read_whole, text, texts
 from rondo.data.registry import MANIFEST, DataSetError
 
 Sources = Mapping[str, Path]  # upstream's path -> the file here
 TEST, VALID = 10, 2  # percent of the records
+LANGUAGES = ("en", "fr", "de")
 
 
 def locate(data_set: DataSet, given: Path) -> dict[str, Path]:
@@ -318,6 +323,46 @@ def _cut(whole: str, output: Output) -> None:
         output.write(f"{part}.txt.gz", piece, piece.count("\n"))
 
 
+# ---- Multi30k: a file for each language, line for line
+
+
+def multi30k(sources: Sources, output: Output) -> None:
+    """`{train,val,test_*}.{en,fr,de}.gz` -> `{train,valid,test_*}.tsv.gz`; a row of train is dropped where one of its
+    sentences is in another file."""
+    groups: dict[str, dict[str, Path]] = {}
+    for path, file in sources.items():
+        part, language = PurePosixPath(path).name.split(".")[:2]
+        groups.setdefault("valid" if part == "val" else part, {})[language] = file
+    held: set[tuple[str, int]] = set()
+    for part in sorted(groups, key=lambda part: part == "train"):
+        output.write(f"{part}.tsv.gz", "\t".join(LANGUAGES) + "\n", 0)
+        for row in _captions(part, groups[part]):
+            keys = {(language, same(text)) for language, text in zip(LANGUAGES, row, strict=True)}
+            if part == "train" and keys & held:
+                output.dropped["train: a sentence is in a held-out file"] += 1
+                continue
+            held |= keys if part != "train" else set()
+            output.write(f"{part}.tsv.gz", "\t".join(row) + "\n")
+
+
+def _captions(part: str, files: Mapping[str, Path]) -> Iterator[tuple[str, ...]]:
+    """The rows of a split, white space made plain."""
+    for language in LANGUAGES:
+        if language not in files:
+            raise DataSetError(
+                f"{part}.{language}.gz is missing: {', '.join(LANGUAGES)} are read together, line for line"
+            )
+    ends = [files[language] for language in LANGUAGES]
+    for lines in itertools.zip_longest(*map(read_lines, ends)):
+        for file, line in zip(ends, lines, strict=True):
+            if line is None:
+                number = next(line[0] for line in lines if line)
+                raise DataSetError(
+                    f"{file}:{number}: the file ends here, but the {len(ends)} must have equally many lines"
+                )
+        yield tuple(" ".join(html.unescape(line[1]).split()) for line in lines)
+
+
 CONVERTERS: dict[str, Callable[[Sources, Output], None]] = {
     "tang-song-poems": tang_song_poems,
     "ccpc": ccpc,
@@ -325,4 +370,17 @@ CONVERTERS: dict[str, Callable[[Sources, Output], None]] = {
     "lm-ptb": penn_treebank,
     "lm-tinyshakespeare": shakespeare,
     "lm-warpeace": war_and_peace,
+    "mt-multi30k": multi30k,
+    "zh-sentiment-asap": sentiment.asap,
+    "zh-sentiment-asap-sample": sentiment.asap,
+    "zh-sentiment-smp2020": sentiment.smp2020,
+    "zh-sentiment-chnsenticorp": sentiment.chnsenticorp,
+    "zh-sentiment-emobank": sentiment.emobank,
+    "en-sentiment-sst": sentiment.sst,
+    "zh-ner-resume": entities.resume,
+    "zh-ner-weibo": entities.weibo,
+    "zh-ner-cluener": entities.cluener,
+    "en-ner-btc": entities.broad_twitter,
+    "en-ner-uner-ewt": entities.universal_ner,
+    "en-ner-wnut17": entities.wnut17,
 }

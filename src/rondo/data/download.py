@@ -9,9 +9,13 @@ from __future__ import annotations
 import hashlib
 import http.client
 import os
+import shutil
+import subprocess
+import sys
+import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -46,6 +50,27 @@ def download(data_set: DataSet, folder: Path, base: str = BASE) -> Iterator[Path
             except DataSetError as error:
                 raise DataSetError(f"{error}\n{_by_hand(data_set, origin)}") from None
         yield path
+
+
+def install(packages: Sequence[str], folder: Path, wheels: Path | None = None) -> None:
+    """Put these packages, and none that they name besides, into a folder of their own, with pip: over the network, or
+    from a folder of wheels. It is written aside and renamed when it is whole. Raises DataSetError."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    place = ["--no-index", "--find-links", str(wheels)] if wheels else []
+    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:", "--target", str(aside)]
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "pip", "install", *options, *place, *packages], capture_output=True
+        )
+        if done.returncode:
+            last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no reason was given"]
+            raise DataSetError(f"pip could not install {packages[0]}: {last[0]}")
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(aside, folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _by_hand(data_set: DataSet, origin: Origin) -> str:

@@ -88,6 +88,17 @@ def json_array(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             raise DataSetError(f"{path}:{line + text.count(chr(10), begin, place)}: not JSON: , or ] expected")
 
 
+def json_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """JSON objects one after another, on a line each or on several: each with the number of the line it begins in."""
+    text = read_whole(path)
+    line, begin, place = 1, 0, _skip(text, 0)
+    while place < len(text):
+        line, begin = line + text.count("\n", begin, place), place
+        found, end = _record(text, place, path, line)
+        yield line, found
+        place = _skip(text, end)
+
+
 def _skip(text: str, place: int) -> int:
     """Where the next character stands that is not blank."""
     found = BLANK.match(text, place)

@@ -136,6 +136,7 @@ class Subwords(Symbols):
         except Exception as error:  # the package raises plain Exception
             raise ValueError(f"this is no tokenizer: {error}") from None
         self.symbols = tuple(sorted(pieces, key=pieces.__getitem__))
+        self.merges = tuple(merges)  # pairs of pieces that are joined, the first before the second
 
     @classmethod
     def build(cls, texts: Iterable[str], limit: int = 0, least: int = 1) -> Subwords:
@@ -154,6 +155,11 @@ class Subwords(Symbols):
         """The number of every piece."""
         parts = self._tokenizer.encode_batch(text.splitlines(keepends=True), add_special_tokens=False)
         return np.array([n for part in parts for n in part.ids], dtype=np.int64)
+
+    def split(self, text: str) -> list[str]:
+        """The words that are cut into pieces each by itself, a blank at the head of the word that follows it; every
+        byte is written as the character that stands for it in `symbols`."""
+        return [word for word, _ in self._tokenizer.pre_tokenizer.pre_tokenize_str(text)]
 
     def decode(self, numbers: Iterable[int]) -> str:
         """The text of these pieces; bytes that are no UTF-8 are shown as unknown."""

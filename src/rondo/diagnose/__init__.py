@@ -11,6 +11,10 @@
     contrast   two sentences that differ in one thing, and which units tell them apart
     lecture    the vanishing and the exploding network, before and after clipping and gates
     unrolled   a small network in each topology: every value and every gradient of each step, truncation by a window
+    steps      a pass forward with the value of every node of the equations, a small network that spells a word
+    hold       gates held at a value while a network reads, and what a gate is made of
+    reach      which inputs each output sees, as gradients: one direction, both, several layers
+    truncated  truncated backpropagation beside the whole gradient: cosine, relative error, cost, at every reach
     radius     flow, Jacobians, spectrum and clipping of one network whose recurrent matrix is turned to a radius
 
 Everything works on any cell: states, gates and matrices are found in the graph of its equations. Arrays that belong

@@ -5,7 +5,7 @@ h<1>, ..., h<T> = RNN(x<1>, ..., x<T>),    p = softmax(W pool(h) + b)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -26,12 +26,13 @@ HEADS = ("softmax", "sigmoid", "linear")
 class Classifier(nn.Module):
     """Sequences into `classes`, with any cell.
 
-    input        width of the vectors x, or how many symbols there are
+    input        width of the vectors x, or how many symbols there are; of columns of symbols, a list
     classes      classes, labels, or numbers
-    embed        width of a learned embedding of symbols; 0: vectors, or one-hot symbols
+    embed        width of a learned embedding of symbols, of columns a list; 0: vectors, or one-hot symbols
     pooling      "last", "max", "mean" or "attention": see `rondo.models.pooling`
     head         "softmax": one class; "sigmoid": any number of labels; "linear": numbers, by squared error
     smoothing    label smoothing of the softmax in training
+    stem         layers of convolution before the network, causal or not: see `rondo.models.stem`
     options      RNN's other arguments: dropouts, zoneout, locked, learn_initial, and sizes that the cell adds
 
     An empty row is answered from zeros, by the head's bias alone.
@@ -40,22 +41,24 @@ class Classifier(nn.Module):
     def __init__(
         self,
         cell: Cell | type[Cell] | str,
-        input: int,
+        input: int | Sequence[int],
         classes: int,
         hidden: int | Sequence[int],
         layers: int | None = None,
-        embed: int = 0,
+        embed: int | Sequence[int] = 0,
         bidirectional: bool = False,
         *,
         pooling: str = "last",
         head: str = "softmax",
         smoothing: float = 0.0,
+        stem: Sequence[Mapping[str, int]] = (),
+        causal: bool = False,
         **options: Any,
     ) -> None:
         given = arguments(locals())
         super().__init__()
         self.arguments = given
-        self.body = Body(cell, input, hidden, layers, embed, bidirectional, **options)
+        self.body = Body(cell, input, hidden, layers, embed, bidirectional, stem=stem, causal=causal, **options)
         self.cell = self.body.rnn.cell
         width = self.body.rnn.output_size
         self.pooling = Pooling(pooling, width, bidirectional)
@@ -64,7 +67,7 @@ class Classifier(nn.Module):
     def features(self, x: Tensor, lengths: Tensor | None = None, resets: Tensor | None = None) -> Tensor:
         """The pooled vector of each row, [B, n]: what the head reads."""
         h, _ = self.body(x, lengths, None, resets)
-        pooled: Tensor = self.pooling(h, lengths)
+        pooled: Tensor = self.pooling(h, self.body.steps(lengths))
         return pooled
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -86,7 +89,7 @@ class Classifier(nn.Module):
     def attention(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """How much each step counts, [B, T]: the weights of attention pooling. Raises ValueError for other poolings."""
         h, _ = self.body(x, lengths)
-        return self.pooling.weights(h, lengths)
+        return self.pooling.weights(h, self.body.steps(lengths))
 
 
 def output_layer(head: str, width: int, outputs: int, smoothing: float = 0.0) -> Softmax | Sigmoid | Linear:

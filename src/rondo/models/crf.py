@@ -162,6 +162,10 @@ class CRF(nn.Module):
         own = e.gather(2, tags.unsqueeze(2)).squeeze(2).where(alive, 0)
         return (before.double() + own.double()).sum(1) + after.double()
 
+    def legal_scores(self) -> tuple[Tensor, Tensor, Tensor]:
+        """start [tags], transitions [tags, tags] and end [tags], with NEVER where something is not legal."""
+        return self._parameters_as(self.start)
+
     def _parameters_as(self, e: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """start, transitions and end in the emissions' dtype, with NEVER where something is not legal."""
         start, transitions, end = (p.to(e.dtype) for p in (self.start, self.transitions, self.end))

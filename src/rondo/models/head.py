@@ -99,12 +99,13 @@ class Sigmoid(nn.Module):
     def loss(self, h: Tensor, y: Tensor) -> tuple[Tensor, int]:
         """The sum over positions and labels, and how many positions (not labels) counted.
 
-        y [..., outputs] of 0 and 1, or what lies between; IGNORED at every label of a position leaves it out.
-        Raises ValueError where y does not have the scores' shape.
+        y [..., outputs] of 0 and 1, or what lies between; IGNORED where a label is not known, at every label of a
+        position where it does not count. Raises ValueError where y does not have the scores' shape.
         """
         h, y = _counted(h, y, len(self.bias))
-        scores = self.scores(h)
-        return functional.binary_cross_entropy_with_logits(scores, y.to(scores.dtype), reduction="sum"), len(y)
+        scores, known = self.scores(h), y != IGNORED
+        nats = functional.binary_cross_entropy_with_logits(scores, y.where(known, 0).to(scores.dtype), reduction="none")
+        return nats.where(known, 0).sum(), len(y)
 
 
 class Linear(nn.Module):

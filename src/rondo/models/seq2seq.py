@@ -37,7 +37,7 @@ from rondo.expr.graph import nearest
 from rondo.inputs import checked_lengths, checked_symbols, is_index
 from rondo.kernels.reverse import flipper
 from rondo.models.attention import Additive, General, Memory
-from rondo.models.body import Body, arguments
+from rondo.models.body import Body, Columns, arguments
 from rondo.models.head import Softmax
 from rondo.models.loss import Loss
 from rondo.rnn import RNN
@@ -121,7 +121,9 @@ class Seq2Seq(nn.Module):
     @property
     def _table(self) -> nn.Embedding | None:
         """E of the target's symbols; in a model that shares it, the encoder's, under whose name alone it is kept."""
-        return self.encoder.embedding if self.target is None else self.target
+        table = self.encoder.embedding if self.target is None else self.target
+        assert not isinstance(table, Columns)  # symbols are one number here
+        return table
 
     def forward(self, batch: Batch) -> Tensor:
         """The scores [B, U, target_symbols] of each symbol of batch.y, given the source and the symbols before it."""
@@ -255,8 +257,7 @@ class Seq2Seq(nn.Module):
         assert self.attention is not None
         assert o is not None
         outputs, seen = [], []
-        for t in range(read.shape[1]):
-            e = read[:, t : t + 1]
+        for e in torch.split(read, 1, 1):  # not by slices: the gradient of each would be as large as `read`
             s, state = self.decoder(torch.cat([e, o], 2), state)
             weights = self.attention(s, memory)
             o = self._attentional(weights, s, memory)
@@ -272,8 +273,7 @@ class Seq2Seq(nn.Module):
         assert self.attention is not None
         query = f"{self.decoder.units[-1][0]}.{next(iter(self.cell.graph.states))}"
         outputs, contexts, seen = [], [], []
-        for t in range(read.shape[1]):
-            e = read[:, t : t + 1]
+        for e in torch.split(read, 1, 1):
             weights = self.attention(state[query].unsqueeze(1), memory)
             c = memory.context(weights)
             s, state = self.decoder(torch.cat([e, c], 2), state)

@@ -5,7 +5,8 @@ The metadata (see `rondo.files`) holds
     shape      "generator", "classifier", "tagger" or "seq2seq"
     arguments  what the shape is constructed with, beside the cell
     cell       the cell's equations as text, with its sizes, shapes, initial values (`rondo.render.text.to_json`)
-    precision  "float32", or "float16" where the weights are stored in half the room
+    precision  "float32"; "float16" where the weights are stored in half the room; "int8" where matrices are stored in
+               a quarter of it: bytes q, and for each row a scale s beside them ("NAME.scale"), W[i] = s[i] q[i]
 
 and whatever else the writer gives: vocabulary, settings, metrics, data and licence. The cell is read from its
 equations, so the file needs no Python of its author's; nothing in it is executed.
@@ -14,6 +15,7 @@ equations, so the file needs no Python of its author's; nothing in it is execute
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,7 +39,9 @@ SHAPES: dict[str, Any] = {"generator": Generator, "classifier": Classifier, "tag
 LARGEST = 1 << 20  # of any number among the arguments: more is a slip, or a hostile file
 PARTS = 1 << 14  # of any list or table among them: a longer one takes long to look through, and no model has it
 DEEPEST = 100  # layers
-PRECISIONS = {"float32": torch.float32, "float16": torch.float16}
+PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "int8": torch.float16}
+COARSE = 4096  # numbers of a matrix that "int8" stores as bytes; smaller ones, and vectors, stay float16
+SCALE = ".scale"
 NETWORK = set(inspect.signature(RNN).parameters)
 # what a shape hands on to its networks: not how wide they are, nor where and how they run
 WIDTHS, PLACES = (
@@ -50,9 +54,11 @@ OPTIONS = NETWORK - WIDTHS - PLACES
 def save_model(path: Path, model: nn.Module, about: dict[str, Any], precision: str = "float32") -> None:
     """Write a model with what is to be known about it (values that JSON can hold).
 
-    `precision` float16 halves the file and rounds the weights to 11 bits.
+    A model is one of the four shapes, or a task's own: a module with `shape`, its name, beside `arguments` and `cell`.
+    `precision` float16 halves the file and rounds the weights to 11 bits; int8 quarters it and rounds each row of a
+    matrix to 255 values, of which the largest number of the row is one.
     """
-    shape = {kind: name for name, kind in SHAPES.items()}.get(type(model))
+    shape = {kind: name for name, kind in SHAPES.items()}.get(type(model), getattr(model, "shape", None))
     if shape is None:
         raise TypeError(f"a model file holds one of {', '.join(SHAPES)}, found {type(model).__name__}")
     sizes = {k: v for k, v in model.arguments.items() if k in _added(model.cell.graph)}  # type: ignore[union-attr, operator]
@@ -62,34 +68,68 @@ def save_model(path: Path, model: nn.Module, about: dict[str, Any], precision: s
         "cell": to_json(model.cell.graph, {**model.cell.sizes, **sizes}),  # type: ignore[union-attr, dict-item, arg-type]
         "precision": precision,
     }
-    stored = PRECISIONS[precision]
-    tensors = {k: v.to(stored) if v.is_floating_point() else v for k, v in model.state_dict().items()}
-    save_tensors(path, "model", tensors, {**about, **own})
+    save_tensors(path, "model", _stored(model.state_dict(), precision), {**about, **own})
 
 
-def load_model(path: Path) -> tuple[Any, dict[str, Any]]:
-    """The model, in evaluation, and the metadata. Whatever does not fit together is refused with the reason."""
+def load_model(path: Path, *shapes: type[nn.Module]) -> tuple[Any, dict[str, Any]]:
+    """The model, in evaluation, and the metadata. `shapes`: a task's own, which it may be beside the four.
+
+    Whatever does not fit together is refused with the reason.
+    """
     tensors, about = load_tensors(path, "model")
+    known = SHAPES | {str(getattr(shape, "shape", "")): shape for shape in shapes}
     try:
         # sizes cost nothing before they are compared with the weights that are there
         with torch.device("meta"), _Undrawn():
-            model = build(about, len(tensors))
+            model = build(about, len(tensors), known)
         precision = PRECISIONS[about["precision"]]
     except Exception as error:  # a constructor does not foresee every value that a file can hold
         raise FileError(f"{path} is no usable model: {_reason(error)}") from None
     if precision is not torch.float32:
-        tensors = {k: v.float() if v.dtype == precision else v for k, v in tensors.items()}
+        tensors = _read(tensors, precision)
     fill(model, tensors, path)
     return model.eval(), about
 
 
-def load_task_model(name: Path | str, task: str, shape: type[M], called: str) -> tuple[M, Characters, dict[str, Any]]:
-    """The model of a task, its vocabulary of characters, and the metadata: from a run folder, a model file, or the name
-    of a bundled model. `called` names such a model in an error. Raises FileError."""
+def _stored(tensors: dict[str, Tensor], precision: str) -> dict[str, Tensor]:
+    """Weights as a file of this precision keeps them."""
+    kept, stored = {}, PRECISIONS[precision]
+    for name, t in tensors.items():
+        if precision == "int8" and t.is_floating_point() and t.dim() > 1 and t.numel() >= COARSE:
+            t = t.detach().float()
+            scale = t.flatten(1).abs().amax(1).clamp(min=1e-12) / 127
+            kept[name] = (t / scale.view(-1, *[1] * (t.dim() - 1))).round().to(torch.int8)
+            kept[name + SCALE] = scale
+        else:
+            kept[name] = t.to(stored) if t.is_floating_point() else t
+    return kept
+
+
+def _read(tensors: dict[str, Tensor], precision: torch.dtype) -> dict[str, Tensor]:
+    """The weights of a file in float32. A scale that does not fit its matrix is left, so that `fill` refuses both."""
+    found = {k: v.float() if v.dtype == precision else v for k, v in tensors.items()}
+    for name in [n for n in tensors if n.endswith(SCALE)]:
+        q, scale = found.get(name.removesuffix(SCALE)), found[name]
+        if q is not None and q.dtype is torch.int8 and scale.dtype is torch.float32 and scale.shape == q.shape[:1]:
+            found[name.removesuffix(SCALE)] = q.float() * scale.view(-1, *[1] * (q.dim() - 1))
+            del found[name]
+    return found
+
+
+def load_task(name: Path | str, task: str, shape: type[M], called: str) -> tuple[M, dict[str, Any]]:
+    """The model of a task, of one of the four shapes or of its own, and the metadata: from a run folder, a model file,
+    or the name of a bundled model. `called` names such a model in an error. Raises FileError."""
     path = bundled.model_file(name)
-    model, about = load_model(path)
+    model, about = load_model(path, *([] if shape in SHAPES.values() else [shape]))
     if not isinstance(model, shape) or about.get("task") != task:
         raise FileError(f"{path} is no {called}")
+    return model, about
+
+
+def load_task_model(name: Path | str, task: str, shape: type[M], called: str) -> tuple[M, Characters, dict[str, Any]]:
+    """As `load_task`, and the model's vocabulary of characters."""
+    path = bundled.model_file(name)
+    model, about = load_task(path, task, shape, called)
     try:
         vocab = from_json(about["vocabulary"])
     except (KeyError, TypeError, ValueError) as error:
@@ -109,9 +149,9 @@ class _Undrawn(TorchFunctionMode):
         return torch.empty(args) if func is torch.eye else func(*args, **(kwargs or {}))
 
 
-def build(about: dict[str, Any], weights: int) -> nn.Module:
+def build(about: dict[str, Any], weights: int, shapes: Mapping[str, Any] = SHAPES) -> nn.Module:
     """A model as the metadata describes it, with fresh weights; `weights` says how many tensors are to fill it."""
-    shape, arguments = SHAPES.get(about["shape"]), about["arguments"]
+    shape, arguments = shapes.get(about["shape"]), about["arguments"]
     if shape is None:
         raise ValueError(f"no shape is called {about['shape']!r}")
     cell = cell_from_json(about["cell"])

@@ -8,7 +8,7 @@ CTC (`rondo.models.ctc`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -32,32 +32,35 @@ HEADS = ("softmax", "crf", "ctc", "sigmoid", "linear")
 class Tagger(nn.Module):
     """A label, labels or numbers for every step, with any cell.
 
-    input        width of the vectors x, or how many symbols there are
+    input        width of the vectors x, or how many symbols there are; of columns of symbols, a list
     tags         labels; for CTC with the blank, which is 0
-    embed        width of a learned embedding of symbols; 0: vectors, or one-hot symbols
+    embed        width of a learned embedding of symbols, of columns a list; 0: vectors, or one-hot symbols
     head         "softmax": one label a step; "crf": one, depending on its neighbours; "ctc": fewer labels than steps;
                  "sigmoid": any number a step; "linear": numbers, by squared error
     smoothing    label smoothing of the softmax in training
     legal        which tag may follow which, for the CRF: see `rondo.models.crf.CRF` and `legal_transitions`
+    stem         layers of convolution before the network, causal or not: see `rondo.models.stem`
     options      RNN's other arguments: dropouts, zoneout, locked, learn_initial, and sizes that the cell adds
 
-    What stands before the network (a convolution, features of characters) is a module that makes vectors; its gradient
-    goes through batch.x.
+    With a stem scores, labels and `allowed` have the steps that it leaves. What else stands
+    before the network is a module that makes vectors; its gradient goes through batch.x.
     """
 
     def __init__(
         self,
         cell: Cell | type[Cell] | str,
-        input: int,
+        input: int | Sequence[int],
         tags: int,
         hidden: int | Sequence[int],
         layers: int | None = None,
-        embed: int = 0,
+        embed: int | Sequence[int] = 0,
         bidirectional: bool = False,
         *,
         head: str = "softmax",
         smoothing: float = 0.0,
         legal: Sequence[Sequence[bool]] | None = None,
+        stem: Sequence[Mapping[str, int]] = (),
+        causal: bool = False,
         **options: Any,
     ) -> None:
         given = arguments(locals())
@@ -67,7 +70,7 @@ class Tagger(nn.Module):
             raise ValueError(f"head is one of {', '.join(HEADS)}, found {head!r}{nearest(head, list(HEADS))}")
         if legal is not None and head != "crf":
             raise ValueError(f"legal transitions belong to the head 'crf', not to {head!r}: leave legal at None")
-        self.body = Body(cell, input, hidden, layers, embed, bidirectional, **options)
+        self.body = Body(cell, input, hidden, layers, embed, bidirectional, stem=stem, causal=causal, **options)
         self.cell, self.kind = self.body.rnn.cell, head
         # the chain's emissions and the frames of CTC are plain scores
         self.head = output_layer(
@@ -99,13 +102,13 @@ class Tagger(nn.Module):
         need whole sequences, and a backward direction their end: there the state is None.
         """
         h, after = self.body(batch.x, batch.lengths, state, batch.resets)
-        y = batch.labels
+        y, lengths = batch.labels, self.body.steps(batch.lengths)
         if self.kind == "ctc":
             targets = (y != IGNORED).sum(1) if batch.targets is None else batch.targets
-            total, count = ctc_loss(self.head.scores(h), y, batch.lengths, targets).sum(), int(targets.sum())
+            total, count = ctc_loss(self.head.scores(h), y, lengths, targets).sum(), int(targets.sum())
         else:
-            y = _within(y, batch.lengths)
-            total, count = self._chain(h, y, batch.lengths) if self.crf is not None else self.head.loss(h, y)
+            y = _within(y, lengths)
+            total, count = self._chain(h, y, lengths) if self.crf is not None else self.head.loss(h, y)
         whole = self.body.rnn.bidirectional or self.kind in ("crf", "ctc")
         return Loss(total, total.detach(), count, None if whole else after)
 
@@ -118,6 +121,7 @@ class Tagger(nn.Module):
         """Probabilities [B, T, tags] at every step: of a CRF its marginals, of CTC those of the frames' symbols; of the
         linear head, its numbers. Zero past the lengths. Call eval() first, else dropout is drawn."""
         scores, _ = self(x, lengths)
+        lengths = self.body.steps(lengths)
         if self.crf is not None:
             return self.crf.marginals(scores, lengths)
         p = scores.softmax(-1) if self.kind == "ctc" else as_probabilities(self.head, scores)
@@ -133,6 +137,7 @@ class Tagger(nn.Module):
         if self.kind not in ("softmax", "crf"):
             raise ValueError(f"the head {self.kind!r} does not choose one label a step: use predict()")
         scores, _ = self(x, lengths)
+        lengths = self.body.steps(lengths)
         if self.crf is not None:
             return self.crf.viterbi(scores, lengths, allowed).tags
         best = (scores if allowed is None else scores.where(allowed, -torch.inf)).argmax(2)
@@ -144,8 +149,11 @@ class Tagger(nn.Module):
             step = tagger.stepper()
             scores = step(x)                 # x [B] symbols or [B, input] -> [B, tags], as `forward` gives them
 
-        Raises ValueError on a bidirectional network, which has no single step, and in training with random sites.
+        Raises ValueError on a bidirectional network, which has no single step, in training with random sites, and where
+        a stem stands before the network, which reads several steps for one.
         """
+        if self.body.stem is not None:
+            raise ValueError("a stem reads several steps for one: run it over a piece, and step over what it gives")
         return TaggerStepper(self, self.body.rnn.stepper(state, batch))
 
 

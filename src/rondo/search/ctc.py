@@ -267,6 +267,11 @@ class Lexicon:
             return 0.0
         return self._finished(node, before) if node in self._word else -np.inf
 
+    def finished(self, state: tuple[int, tuple[int, ...]]) -> tuple[int, ...]:
+        """The words of a state, the one that ends there included, by number."""
+        node, before = state
+        return (*before, self._word[node]) if node in self._word else before
+
     def _finished(self, node: int, before: tuple[int, ...]) -> float:
         return self._score(before, self._word[node]) + self._bonus
 

@@ -11,7 +11,28 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 import rondo
-from rondo.studio import cells, lab, lab_inside, pages, text, trials, verse
+from rondo.studio import (
+    captions,
+    cells,
+    classroom,
+    course,
+    dna,
+    entities,
+    lab,
+    lab_compare,
+    lab_inside,
+    lab_steps,
+    music,
+    pages,
+    sentiment,
+    series,
+    speech,
+    text,
+    translation,
+    trials,
+    verse,
+    video,
+)
 from rondo.studio.guard import Guard
 from rondo.studio.queue import FAULT, BusyError, Queue
 
@@ -33,7 +54,27 @@ def create(names: Collection[str] = ()) -> FastAPI:
     app.state.reading = Queue(running=2, waiting=60)  # equations as they are typed: hundredths of a second
     app.state.working = Queue(running=2, waiting=30)  # what people typed: processes of their own
     app.state.training = Queue(running=2, waiting=60)  # the same where it takes minutes
-    for router in (verse.router, text.router, lab_inside.router, lab.router, trials.router, cells.router):
+    for router in (
+        verse.router,
+        text.router,
+        sentiment.router,
+        entities.router,
+        translation.router,
+        speech.router,
+        music.router,
+        captions.router,
+        dna.router,
+        video.router,
+        series.router,
+        lab_inside.router,
+        lab_compare.router,
+        lab.router,
+        lab_steps.router,
+        course.router,
+        classroom.router,
+        trials.router,
+        cells.router,
+    ):
         app.include_router(router, prefix="/api")
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
     app.get("/", include_in_schema=False)(_first)

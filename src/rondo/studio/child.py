@@ -2,7 +2,8 @@
 
 A piece of work is a generator function that takes plain values and yields plain records. The process comes from a
 server that has imported everything (forkserver), so it is there in a few hundredths of a second. It may use so much
-memory, time and disk, and ends with its client. What it says travels as JSON: nothing from it is executed here.
+memory, time and disk, and ends with its client, or with the server, however that ends. What it says travels as JSON:
+nothing from it is executed here.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import importlib
 import json
 import math
 import multiprocessing
+import multiprocessing.connection
 import os
 import resource
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -102,6 +105,7 @@ def _next(connection: Connection, until: float, limits: Limits) -> tuple[str, An
 def _main(connection: Connection, module: str, name: str, values: dict[str, Any], limits: Limits) -> None:
     """In the process: do the work and send its records."""
     os.setsid()
+    threading.Thread(target=_end_with_server, daemon=True).start()
     _limit(limits)
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # lives as long as the process
 
@@ -120,6 +124,14 @@ def _main(connection: Connection, module: str, name: str, values: dict[str, Any]
         if not type(error).__module__.startswith(FAULT):
             raise
         say("failed", str(error))
+
+
+def _end_with_server() -> None:
+    """The server's end of a pipe closes when it ends, killed too; then nobody is left to compute for."""
+    server = multiprocessing.parent_process()
+    if server is not None:
+        multiprocessing.connection.wait([server.sentinel])
+        os.killpg(0, signal.SIGKILL)
 
 
 def spelled(value: Any) -> Any:

@@ -17,7 +17,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BYTES = 1 << 20  # of a request's body
 # bodies of these paths may be so large: files, and texts as JSON
-LARGER: Mapping[str, int] = {"/api/text/model": 32 << 20, "/api/cell/text": 2 << 20}
+LARGER: Mapping[str, int] = {
+    "/api/text/model": 32 << 20,
+    "/api/cell/text": 2 << 20,
+    "/api/entities": 4 << 20,
+    "/api/speech": 64 << 20,
+    "/api/entities/conll": 4 << 20,
+    "/api/captions": 32 << 20,
+    "/api/video/file": 32 << 20,
+    "/api/video/joints": 4 << 20,
+    "/api/class/file": 8 << 20,
+}
 MOST_SECONDS = 20.0  # until all of it is there
 OWN_NAMES = frozenset({"localhost"})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})

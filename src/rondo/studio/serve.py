@@ -8,9 +8,12 @@ import socket
 import sys
 import threading
 import webbrowser
+from collections.abc import Callable
 from multiprocessing import forkserver
+from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
 from rondo.studio import child, models
 from rondo.studio.app import create
@@ -20,17 +23,31 @@ class StudioError(ValueError):
     """The studio cannot be opened like this."""
 
 
-def serve(host: str = "127.0.0.1", port: int = 8000, browser: bool = True) -> None:
-    """Serve the studio until it is stopped; open a browser on it once it answers. Raises StudioError."""
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    browser: bool = True,
+    first: str = "",
+    prepare: Callable[[FastAPI], None] | None = None,
+    most: int = 400,
+    tls: tuple[Path, Path] | None = None,
+) -> None:
+    """Serve the studio until it is stopped; open a browser on it, at the page `first`, once it answers. `prepare` may
+    set the application's state before. most: connections at once; tls: certificate and key. Raises StudioError."""
     listening = listen(host, port)
     child.context()  # before any thread is started
-    address = url(host, listening.getsockname()[1])
+    address = url(host, listening.getsockname()[1], tls is not None) + first
+    application = create([socket.gethostname(), host])
+    if prepare is not None:
+        prepare(application)
     server = uvicorn.Server(
         uvicorn.Config(
-            create([socket.gethostname(), host]),
+            application,
             log_level="warning",
             timeout_keep_alive=20,
-            limit_concurrency=400,
+            limit_concurrency=most,
+            ssl_certfile=tls[0] if tls else None,
+            ssl_keyfile=tls[1] if tls else None,
             timeout_graceful_shutdown=3,
         )
     )
@@ -55,10 +72,10 @@ def listen(host: str, port: int) -> socket.socket:
     return found
 
 
-def url(host: str, port: int) -> str:
+def url(host: str, port: int, tls: bool = False) -> str:
     """Where a browser on this machine finds it."""
     name = "127.0.0.1" if host in ("0.0.0.0", "") else f"[{host}]" if ":" in host else host
-    return f"http://{name}:{port}/"
+    return f"http{'s' if tls else ''}://{name}:{port}/"
 
 
 def has_screen() -> bool:

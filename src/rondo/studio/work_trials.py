@@ -32,7 +32,7 @@ OFTEN = 0.25  # seconds between two records of a training
 REPEATS, SECONDS = 15, 0.02  # rounds of a measurement, and of a sample
 
 
-def _alone(nice: bool = True) -> None:
+def alone(nice: bool = True) -> None:
     """One thread: the networks are small, and more would wait for each other. Long work makes way for short."""
     torch.set_num_threads(1)
     if nice:
@@ -41,7 +41,7 @@ def _alone(nice: bool = True) -> None:
 
 def measured(cell: dict[str, Any], shape: dict[str, int], repeats: int = REPEATS, seconds: float = SECONDS) -> Records:
     """Compile, check, then the times after each round. `stage` says what a record is: built, checked, times."""
-    _alone(nice=False)
+    alone(nice=False)
     own, asked = cell_from_json(cell), speed.Shape(**shape)
     yield {"stage": "building"}
     yield {"stage": "built", **dataclasses.asdict(speed.built(own)), "threads": 1, "repeats": repeats}
@@ -58,7 +58,7 @@ def measured(cell: dict[str, Any], shape: dict[str, int], repeats: int = REPEATS
 
 def probed(cell: dict[str, Any], task: str, sizes: dict[str, int], settings: dict[str, Any]) -> Records:
     """The cell beside LSTM and GRU on a probe, all in turns: a point of a curve a record, and each training's end."""
-    _alone()
+    alone()
     asked, given = tasks.make(task, **sizes), run.Settings(**{**settings, "lr": (settings["lr"],)})
     compared = {OWN: cell_from_json(cell), **{name: cells.find(name) for name in BESIDE}}
     yield _probe(asked, {name: given.hidden or run.units(c, asked, given.parameters) for name, c in compared.items()})
@@ -121,7 +121,7 @@ def resumed(path: str) -> Records:
 
 def _training(made: Run[TextConfig]) -> Records:
     """A training's events as records, in bits per character: not every step's, but the mean since the last one told."""
-    _alone()
+    alone()
     name, losses, told = made.folder.name, list[float](), time.monotonic() - OFTEN
     yield {"stage": "reading", "name": name}
     try:
@@ -162,7 +162,7 @@ def _bits(nats: float) -> float:
 
 def continued(path: str, prime: str, length: int, temperature: float, seed: int) -> Records:
     """A run's model continues a text; at the end all of it."""
-    _alone(nice=False)
+    alone(nice=False)
     model, told = load_language_model(Path(path)), ""
     for piece in model.sample(prime, length, temperature=temperature, seed=seed):
         told += piece

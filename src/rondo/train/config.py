@@ -14,6 +14,7 @@ from rondo.expr.graph import nearest
 
 OPTIMISERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("cosine", "constant")
+PRECISIONS = ("float32", "float16", "int8")  # of the weights in a model file: see `rondo.models.store`
 LARGEST = 1 << 16  # units of a layer: more is a slip
 
 
@@ -49,6 +50,7 @@ class Config:
     save_every: int = 0  # steps between checkpoints; 0: as validations
     log_every: int = 10  # steps between lines of log.jsonl
     seed: int = 1  # initial weights, masks, order of the data
+    after: str = ""  # a run of the same network on the same data: its weights begin this one; empty: new weights
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -126,13 +128,13 @@ class TextConfig(Config):
     clip_step: float = 0.0  # largest size of each number of dL/dh at every time step; 0: no clipping
     activation: float = 0.0  # penalty on the squares of the last layer's output (AR)
     slowness: float = 0.0  # penalty on the squares of its changes from step to step (TAR)
-    precision: str = "float32"  # of the weights in the model file: float32, or float16 at half the size
+    precision: str = "float32"  # of the weights in the model file: float32, float16 at half the size, int8 at a quarter
 
     def check(self) -> None:
         super().check()
         check_choice("level", self.level, LEVELS)
         check_choice("documents", self.documents, DOCUMENTS)
-        check_choice("precision", self.precision, ("float32", "float16"))
+        check_choice("precision", self.precision, PRECISIONS)
         check_range("hidden", self.hidden, 1, LARGEST)
         check_range("embed", self.embed, 0, LARGEST)
         check_range("layers", self.layers, 1, 100)

@@ -27,8 +27,9 @@ class Job:
     build      the model with fresh weights
     batches    this process's training batches from a step on
     held_out   the batches that it is validated with
-    facts      what its model file says besides (vocabulary, metrics), from the validation's loss
+    facts      what its model file says besides (vocabulary, metrics), from the value of the validation
     precision  of the weights in the model file
+    judge      the value of a model on what is held out, smaller is better; None: its loss, in nats per symbol
     """
 
     build: Callable[[], Any]
@@ -36,11 +37,12 @@ class Job:
     held_out: Callable[[], Iterable[Batch]]
     facts: Callable[[float], dict[str, Any]]
     precision: str = "float32"
+    judge: Callable[[Any], float] | None = None
 
 
 @dataclass(frozen=True)
 class Validation:
-    """Loss on the validation data after a step, in nats per symbol, and the best so far."""
+    """Loss on the validation data after a step, in nats per symbol (or what the job judges by), and the best so far."""
 
     step: int
     valid: float
@@ -56,6 +58,8 @@ def training(
     torch.manual_seed(config.seed)
     with group.joined() as device:
         model = job.build().to(device)
+        if config.after and not (go_on and run.begun):
+            run.begin_after(model)
         torch.manual_seed(config.seed + 7919 * group.rank())  # the weights are alike, masks are each process's own
         progress = _continued(run, model, say) if go_on else start(model, config)
         batches = (b.to(device) for b in job.batches(progress.step))
@@ -83,11 +87,11 @@ def validate(run: Run[Any], job: Job, model: Any, progress: Progress, record: Re
     """Measure the averaged weights, where there are any, on the held-out data; keep the model if it is the best."""
     device = next(model.parameters()).device
     with averaged(model, progress):
-        nats = mean_loss(model, (b.to(device) for b in job.held_out()))
-        if nats < progress.best and not group.rank():
-            save(run, job, model, record, nats)
-    progress.best = min(nats, progress.best)
-    result = Validation(record.step, nats, progress.best)
+        value = job.judge(model) if job.judge else mean_loss(model, (b.to(device) for b in job.held_out()))
+        if value < progress.best and not group.rank():
+            save(run, job, model, record, value)
+    progress.best = min(value, progress.best)
+    result = Validation(record.step, value, progress.best)
     run.log(**asdict(result), seconds=round(record.seconds, 1), cpu=round(record.cpu, 1))
     return result
 
@@ -104,9 +108,9 @@ def _continued(run: Run[Any], model: Any, say: Callable[[str], None]) -> Progres
     return progress
 
 
-def save(run: Run[Any], job: Job, model: Any, record: Record, nats: float) -> None:
+def save(run: Run[Any], job: Job, model: Any, record: Record, value: float) -> None:
     """Write the run's model file: what the job says of it, the settings, how it was trained, what the run says."""
-    about = job.facts(nats)
+    about = job.facts(value)
     about["metrics"] |= {
         "step": record.step,
         "seconds": round(record.seconds, 1),
@@ -119,9 +123,9 @@ def save(run: Run[Any], job: Job, model: Any, record: Record, nats: float) -> No
 def show(
     events: Iterable[Record | Validation], measure: Callable[[float], float], unit: str, console: Console
 ) -> float:
-    """Draw a training's live progress, and a line at each validation; returns the best validation's nats.
+    """Draw a training's live progress, and a line at each validation; returns the best validation's value.
 
-    `measure` turns nats into what is printed, in `unit`."""
+    `measure` turns losses and validations' values into what is printed, in `unit`."""
     best = smooth = float("inf")
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Bar(*columns, console=console, transient=True) as bar:

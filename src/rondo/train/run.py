@@ -89,6 +89,10 @@ class Run(Generic[C]):
         """Whether there is a checkpoint to go on from."""
         return self.checkpoint.exists() or self.previous.exists()
 
+    def digests(self) -> dict[str, list[str]]:
+        """The SHA-256 of the run's files, by what they are for."""
+        return {part: [_sha256(file) for file in files] for part, files in self.data().items()}
+
     def data(self) -> dict[str, list[Path]]:
         """The files of the run, by what they are for. One that is gone or has changed is an error."""
         path = self.folder / "data.json"
@@ -158,6 +162,17 @@ class Run(Generic[C]):
             "machine": machine(),
         }
         save_tensors(self.checkpoint, "checkpoint", tensors, about, previous=self.previous)
+
+    def begin_after(self, model: nn.Module) -> None:
+        """Put the weights that the run `after` ended with into `model`, the running means where it kept them. Raises
+        FileError where it has none, read other data, or its network is another."""
+        other = Run.open(Path(self.config.after), type(self.config))
+        if not other.begun:
+            raise FileError(f"{other.folder} has no checkpoint yet: `rondo train --resume {other.folder}` ends it")
+        if other.digests() != self.digests():
+            raise FileError(f"{other.folder} read other data: a run begins with the weights of one on the same data")
+        tensors, _, _ = other._newest()
+        fill(model, _below(tensors, "model.") | _below(tensors, "average."), other.checkpoint)
 
     def load_checkpoint(self, model: nn.Module) -> tuple[Progress, list[str]]:
         """Put the newest whole checkpoint's weights into `model`; where training stood, and warnings: of a damaged

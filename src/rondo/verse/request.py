@@ -12,16 +12,17 @@ from rondo.verse.books import VerseError
 R = TypeVar("R", bound=BaseModel)
 
 
-def checked_request(kind: type[R], values: dict[str, Any]) -> R:
-    """A request of this kind from plain values. Raises VerseError saying what is wrong with the first faulty field."""
+def checked_request(kind: type[R], values: dict[str, Any], fault: type[ValueError] = VerseError) -> R:
+    """A request of this kind from plain values. Raises VerseError, or another `fault`, saying what is wrong with the
+    first faulty field."""
     try:
         return kind(**values)
     except ValidationError as error:
         first = error.errors()[0]
         cause = first.get("ctx", {}).get("error")
-        if isinstance(cause, VerseError):
+        if isinstance(cause, fault):
             raise cause from None
         name = ".".join(map(str, first["loc"]))
         known = list(kind.model_fields)
         hint = nearest(name, known) if name not in known else ""
-        raise VerseError(f"{name}：{first['msg']}{hint}") from None
+        raise fault(f"{name}：{first['msg']}{hint}") from None

@@ -3,11 +3,12 @@ import { own, t } from "./words.js";
 
 export class Refused extends Error {}
 
+// A body that is a file goes as it is, anything else as JSON.
 const call = (path, body, signal, accept) =>
   fetch("/api/" + path, {
     method: body === undefined ? "GET" : "POST",
-    headers: { Accept: accept, ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
-    body: body === undefined ? undefined : JSON.stringify(body),
+    headers: { Accept: accept, ...(body === undefined ? {} : { "Content-Type": body instanceof Blob ? "application/octet-stream" : "application/json" }) },
+    body: body === undefined || body instanceof Blob ? body : JSON.stringify(body),
     signal,
   }).catch((error) => {
     if (error.name === "AbortError") throw error;
@@ -17,7 +18,7 @@ const call = (path, body, signal, accept) =>
 async function refuse(response) {
   let detail = response.statusText;
   try { detail = (await response.json()).detail ?? detail; } catch { /* not JSON */ }
-  throw new Refused(own(String(detail)));
+  throw Object.assign(new Refused(own(String(detail))), { status: response.status });
 }
 
 // One answer as JSON. Without a body it is a GET.

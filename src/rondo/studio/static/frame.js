@@ -17,7 +17,8 @@ one("#ink").addEventListener("click", () => {
 
 const help = one("#help");
 one("#keys").addEventListener("click", () => help.showModal());
-const PLACES = { p: "/poem", c: "/couplet", s: "/spring", t: "/text", e: "/cell", l: "/lab" };
+const PLACES = { p: "/poem", c: "/couplet", s: "/spring", t: "/text", q: "/sentiment", n: "/entities", r: "/translation", i: "/captions", h: "/speech", m: "/music", d: "/dna", v: "/video", f: "/series", e: "/cell", l: "/lab", k: "/course" };
+one(".rail [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }); // on a phone the rail is wider than the screen
 let going = false;
 addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key === "Enter") return one("[data-answer]")?.click();

@@ -88,16 +88,20 @@ function table(o) {
 const thinned = (points, most) => points.filter((_, n) => n % Math.ceil(points.length / most) === 0 || n === points.length - 1);
 
 // A grid of values: rows [{name}], columns [label], values[row][column] in low..high; each cell has its number as title.
-export function heat(element, { title, rows, columns, values, low = 0, high = 1, color = "--indigo" }) {
-  const w = Math.max(14, Math.min(44, 900 / columns.length)), tall = 20, left = 76;
-  const picture = svg("svg", { class: "plot", viewBox: `0 0 ${left + w * columns.length} ${tall * rows.length + 34}`, role: "img", "aria-label": title });
+// left is the room of the rows' names; top, where it is given, that of columns' names that stand upright.
+export function heat(element, { title, rows, columns, values, low = 0, high = 1, color = "--indigo", left = 76, top = 0 }) {
+  const w = Math.max(14, Math.min(44, 900 / columns.length)), tall = 20, above = top || 20;
+  const picture = svg("svg", { class: "plot", viewBox: `0 0 ${left + w * columns.length} ${tall * rows.length + above + 14}`, role: "img", "aria-label": title });
   picture.style.setProperty("max-width", `${(left + w * columns.length) * 1.4}px`);
-  columns.forEach((label, k) => picture.append(svg("text", { x: left + w * (k + 0.5), y: 14, "text-anchor": "middle", class: "name" }, label)));
+  columns.forEach((label, k) => {
+    const x = left + w * (k + 0.5), turned = { x: x + 4, y: above - 6, transform: `rotate(-90 ${x + 4} ${above - 6})` };
+    picture.append(svg("text", { ...(top ? turned : { x, y: 14, "text-anchor": "middle" }), class: "name" }, label));
+  });
   rows.forEach((row, i) => {
-    picture.append(svg("text", { x: left - 8, y: 34 + tall * i, "text-anchor": "end" }, row.name ?? row));
+    picture.append(svg("text", { x: left - 8, y: above + 14 + tall * i, "text-anchor": "end" }, row.name ?? row));
     values[i].forEach((v, k) => {
       const share = Math.max(0, Math.min(1, (v - low) / (high - low)));
-      const cell = svg("rect", { x: left + w * k + 0.5, y: 20 + tall * i, width: w - 1, height: tall - 1, rx: 2, style: { fill: `color-mix(in srgb, var(${color}) ${Math.round(share * 100)}%, var(--wash))` } });
+      const cell = svg("rect", { x: left + w * k + 0.5, y: above + tall * i, width: w - 1, height: tall - 1, rx: 2, style: { fill: `color-mix(in srgb, var(${color}) ${Math.round(share * 100)}%, var(--wash))` } });
       cell.append(svg("title", {}, `${row.name ?? row} · ${columns[k]}: ${short(v)}`));
       picture.append(cell);
     });

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from rich.console import Console
+from torch import nn
 
 from rondo.data.registry import find
 from rondo.data.vocab import Characters
@@ -93,7 +94,7 @@ def build(config: CoupletConfig, vocab: Characters) -> Seq2Seq:
         )
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    if model.encoder.embedding is not None:
+    if isinstance(model.encoder.embedding, nn.Embedding):
         with torch.no_grad():
             model.encoder.embedding.weight.mul_(LARGER)
     return model

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rondo.train.config import Config, ConfigError, check_choice, check_range
+from rondo.train.config import PRECISIONS, Config, ConfigError, check_choice, check_range
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,17 @@ class PoetryConfig(Config):
     dropout: float = 0.0  # dropout between layers
     output_dropout: float = 0.1  # dropout on the last layer's output
     weight_dropout: float = 0.0  # dropout on the recurrent matrices
-    precision: str = "float16"  # of the weights in the model file: float32, or float16 at half the size
+    precision: str = "float16"  # of the weights in the model file: float32, float16 at half the size, int8 at a quarter
 
     def check(self) -> None:
         super().check()
         if self.window:
             raise ConfigError("poems are read whole: window stays 0")
-        check_choice("precision", self.precision, ("float32", "float16"))
+        check_choice("precision", self.precision, PRECISIONS)
         for name in ("tokens", "hidden", "layers", "embed", "condition"):
             check_range(name, getattr(self, name), 1, 1 << 16)
         for name in ("input_dropout", "dropout", "output_dropout", "weight_dropout"):
             check_range(name, getattr(self, name), 0, 0.999)
+
+
+CONFIG = PoetryConfig

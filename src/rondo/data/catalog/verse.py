@@ -1,94 +1,14 @@
-"""What is known of the named data sets, as plain data: where each comes from, its licence, its files and fields.
-
-Facts and checksums are of the published folders and their upstream repositories; what is not recorded is left out.
-A checksum is the SHA-256 of a file's content, unpacked where the file is a .gz: two copies of one text are then the
-same data, whatever packed them (`gzip -dc FILE | sha256sum`).
-"""
+"""Poems, couplets and rhyme books."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from rondo.data.catalog.record import OPENCC, DataFile, DataSet, Origin, sources
 
-
-@dataclass(frozen=True)
-class Source:
-    """One of upstream's files: its path in the repository; its SHA-256 as downloaded, "" where none is recorded."""
-
-    path: str
-    sha256: str = ""
-
-
-@dataclass(frozen=True)
-class Origin:
-    """A public git repository on github.com at a commit, and those of its files that are used."""
-
-    repo: str
-    commit: str
-    licence: str
-    files: tuple[Source, ...]
-
-
-@dataclass(frozen=True)
-class DataFile:
-    """A file in the documented format.
-
-    records   lines, without a header; None: it depends on who made the file
-    sha256    of the content of the published copy; "" where none is recorded
-    optional  not every copy has it
-    """
-
-    name: str
-    records: int | None
-    sha256: str = ""
-    optional: bool = False
-
-
-@dataclass(frozen=True)
-class DataSet:
-    """A named data set.
-
-    licence  in a word, for a table; `terms` says it in full
-    raw      what `--get` downloads and converts; None: there is no converter, and `how` says what to do instead
-    also     other sources of the published copy
-    how      how the published copy was made of it, and in what a converted one differs
-    fields   of a record, each with what it holds
-    """
-
-    name: str
-    title: str
-    licence: str
-    terms: str
-    citation: str
-    files: tuple[DataFile, ...]
-    fields: tuple[tuple[str, str], ...]
-    how: str
-    raw: Origin | None = None
-    also: tuple[Origin, ...] = ()
-
-
-def sources(*paths: str) -> tuple[Source, ...]:
-    """Files without a recorded checksum."""
-    return tuple(map(Source, paths))
-
-
-RNNLM = "e26dff5d8f4b5d07ee459f192ee2131923d7584f"
-OPENCC = Origin(
-    "BYVoid/OpenCC",
-    "5249273a3e5606852f088c9a8b23522145d94f78",
-    "Apache-2.0",
-    sources("data/dictionary/TSCharacters.txt", "data/dictionary/TSPhrases.txt"),
-)
 CCPC = Origin(
     "THUNLP-AIPoet/Datasets",
     "0a53d6a29c1dc5e3f69de446e8c94b28b3b2437b",
     "academic use only",
     sources("CCPC/ccpc_train_v1.0.json", "CCPC/ccpc_valid_v1.0.json", "CCPC/ccpc_test_v1.0.json"),
-)
-TATOEBA_TERMS = "CC BY 2.0 France, sentence by sentence; attribution: tatoeba.org and www.manythings.org/anki."
-TATOEBA_CITATION = "Tatoeba, tatoeba.org; the pairs as selected by Charles Kelly, manythings.org/anki."
-TATOEBA_HOW = (
-    "Pairs that share a sentence stand in one split; the split was drawn at random and cannot be drawn again from "
-    "upstream's file, so Rondo has no converter: use a copy of the published folder."
 )
 
 DATA_SETS = (
@@ -246,116 +166,6 @@ DATA_SETS = (
             Origin("mozillazg/pinyin-data", "82759f96", "MIT", sources("pinyin.txt")),
             Origin("ZiJianZhao/Couplet-Machine", "13440541", "none stated", sources("data/origin/诗韵合璧UTF-8.txt")),
             Origin(CCPC.repo, CCPC.commit, CCPC.licence, sources("CRRD/pingsheng.txt", "CRRD/zesheng.txt")),
-            OPENCC,
-        ),
-    ),
-    DataSet(
-        name="lm-ptb",
-        title="Penn Treebank as processed by Mikolov, words and characters",
-        licence="not open",
-        terms="Wall Street Journal text under LDC's licence; the processed files have been passed on for research "
-        "since 2010, and nobody has granted a licence for them. Research use only; do not ship.",
-        citation="Marcus, Santorini, Marcinkiewicz 1993, Building a Large Annotated Corpus of English: The Penn "
-        "Treebank; Mikolov et al. 2010, Interspeech",
-        files=(
-            DataFile("train.txt.gz", 42_068, "5145926136ee9aef6f359b267ac09cc8a920879cd71725de17c490dd111d2998"),
-            DataFile("valid.txt.gz", 3_370, "fadf6277290823f881b7bf39b84e88536c87a859cd629dcfd1d2dfdef06097cf"),
-            DataFile("test.txt.gz", None, optional=True),
-        ),
-        fields=(("a line", "a sentence; words separated by one blank, rare ones <unk>, numbers N"),),
-        how="The blanks at both ends of a line removed.",
-        raw=Origin("timbmg/RNNLM", RNNLM, "none stated", sources("data/ptb.zip")),
-    ),
-    DataSet(
-        name="lm-tinyshakespeare",
-        title="1.1 MB of Shakespeare's plays (char-rnn)",
-        licence="public domain",
-        terms="The text is in the public domain; the repository that holds it is under BSD-3-Clause.",
-        citation="Andrej Karpathy 2015, char-rnn",
-        files=(
-            DataFile("train.txt.gz", 31_496, "8564bb90b6305620187b212d62ee40694e1b3639401878b3fdc4ec395016ec4a"),
-            DataFile("valid.txt.gz", 4_029, "ef3b6eb3897a96dde32bc0b42686ea22f84dbf93746e611936b431d2a9524fac"),
-            DataFile("test.txt.gz", None, optional=True),
-        ),
-        fields=(("text", "plain; the splits are consecutive pieces"),),
-        how="The first 80% of the characters train, the next 10% valid, the last 10% test.",
-        raw=Origin(
-            "pytorch/examples",
-            "77f55b912142e11fcfdf5b530231fb9c52f181e8",
-            "BSD-3-Clause",
-            (
-                Source(
-                    "distributed/minGPT-ddp/mingpt/data/input.txt",
-                    "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
-                ),
-            ),
-        ),
-    ),
-    DataSet(
-        name="lm-warpeace",
-        title="War and Peace in English, 3.2 MB",
-        licence="public domain",
-        terms="Public domain in the USA (Project Gutenberg no. 2600); its header, footer and name are cut off, as its "
-        "licence asks of copies passed on without it.",
-        citation="Karpathy, Johnson, Li 2015, Visualizing and Understanding Recurrent Networks, arXiv:1506.02078; "
-        "Leo Tolstoy, War and Peace, translated by Louise and Aylmer Maude",
-        files=(
-            DataFile("train.txt.gz", 50_848, "f6e4c87d9296f111befd195814b3517f4492bbb4a70990bf13db549ead130455"),
-            DataFile("valid.txt.gz", 6_248, "6549352f53fa06e8c79ba0e5ba52c6caab112bc16b38e7f8df4e68d9cdad256f"),
-            DataFile("test.txt.gz", None, optional=True),
-        ),
-        fields=(("text", "plain, lines wrapped as in the book; the splits are consecutive pieces"),),
-        how="From BOOK ONE to the end of the novel, runs of empty lines to one; the first 80% of the characters "
-        "train, the next 10% valid, the last 10% test.",
-        raw=Origin("timbmg/RNNLM", RNNLM, "none stated", sources("data/warandpeace.txt")),
-    ),
-    DataSet(
-        name="mt-tatoeba-fra-eng",
-        title="French-English sentence pairs of Tatoeba",
-        licence="CC BY 2.0 FR",
-        terms=TATOEBA_TERMS,
-        citation=TATOEBA_CITATION,
-        files=(
-            DataFile("train.tsv.gz", 147_172, "c6ff875a4511c565f294cb24443717f79573d67f9c7461d9ddb0fac99cc0b707"),
-            DataFile("valid.tsv.gz", 3_331, "8cfa211bc710bd042ecec8c3c29b6b92fb69b27d06ac116812be602655bd579e"),
-            DataFile("test.tsv.gz", None, optional=True),
-        ),
-        fields=(("en", "English"), ("fr", "French")),
-        how=TATOEBA_HOW,
-        also=(
-            Origin(
-                "modelexlab/data",
-                "adddaf33ac35572bcfeb421efec29435e7ea9332",
-                "CC BY 2.0 FR",
-                sources("fra-eng.zip"),
-            ),
-        ),
-    ),
-    DataSet(
-        name="mt-tatoeba-cmn-eng",
-        title="Chinese-English sentence pairs of Tatoeba",
-        licence="CC BY 2.0 FR",
-        terms=TATOEBA_TERMS,
-        citation=TATOEBA_CITATION,
-        files=(
-            DataFile("train.tsv.gz", 20_643, "279b79e9ce08c3c7d2aa1b9f31e26deb2e153fcc6d69bd0d6cf4e2c1d363ed8a"),
-            DataFile("valid.tsv.gz", 468, "b82f8048f0205e349017c079c43a0375bc24b4c408d388cc2f029e8228a4a873"),
-            DataFile("test.tsv.gz", None, optional=True),
-        ),
-        fields=(
-            ("en", "English"),
-            ("zh", "Chinese, simplified"),
-            ("zh_original", "as in the source"),
-            ("tatoeba_attribution", "sentence numbers and authors"),
-        ),
-        how=TATOEBA_HOW,
-        also=(
-            Origin(
-                "zhourongchang399/cn_en",
-                "03f237b768201fde6d119d160888b3771e60a4c6",
-                "CC BY 2.0 FR",
-                sources("data/cmn-eng.zip"),
-            ),
             OPENCC,
         ),
     ),

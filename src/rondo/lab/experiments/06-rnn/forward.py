@@ -1,0 +1,3 @@
+def step(x, s, p):
+    """One step: x [input], s["h"] [hidden], p["W"], p["U"], p["b"]; returns the new state."""
+    return {"h": s["h"]}  # a<t> = ...

@@ -1,0 +1,1 @@
+"""Image captions in Chinese: sentences about a picture, character by character."""

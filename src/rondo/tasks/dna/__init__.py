@@ -1,0 +1,1 @@
+"""Biological sequences: exons and introns base by base, promoters, the structure of proteins."""

@@ -1,0 +1,1 @@
+"""Music: folk tunes written, continued and varied bar by bar; chorales in four voices."""

@@ -1,0 +1,1 @@
+"""Series: sequences of numbers, classified, or continued with intervals."""

@@ -1,0 +1,1 @@
+"""Speech recognition: connected digits, spelled words and commands, sentences; whole recordings and live sound."""

@@ -1,0 +1,1 @@
+"""Video activity: what somebody does, frame by frame, from joints or from pixels."""
