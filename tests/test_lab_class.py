@@ -429,6 +429,23 @@ def test_many_tries_at_once_are_all_counted(accounts: Accounts) -> None:
     assert kinds.count(AccountError) <= 5
 
 
+def test_a_class_that_logs_in_at_once_behind_one_address_is_let_in(
+    accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = [Person(f"{2026100 + k}", f"学生{k}", False) for k in range(60)]
+    accounts.enrol(whole, {one.number: f"first-{one.number}" for one in whole})
+    looked, never = accounts._is, threading.Event()
+
+    def slow(found: str, password: str) -> bool:
+        never.wait(0.005)  # as long as a hash takes, and the processor free for the others
+        return looked(found, password)
+
+    monkeypatch.setattr(accounts, "_is", slow)
+    with ThreadPoolExecutor(60) as pool:
+        keys = list(pool.map(lambda one: accounts.log_in(one.number, f"first-{one.number}", "10.0.0.1"), whole))
+    assert len(set(keys)) == 60
+
+
 def test_a_session_ends_where_it_is_not_used_and_in_any_case(accounts: Accounts, clock: Clock) -> None:
     key = accounts.log_in("2026001", "first-2026001", "10.0.0.1")
     clock.now += IDLE - 1

@@ -22,7 +22,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from rondo.bundled import BundledError
 from rondo.files import FileError, load_tensors
+from rondo.models.store import load_model
 from rondo.train.config import TextConfig
 from rondo.train.loop import Validation
 from rondo.train.run import Run
@@ -443,6 +445,26 @@ def test_a_run_begins_with_the_weights_of_another(half: Run[TextConfig], tmp_pat
     assert logged(run)[0]["step"] == 1
     shutil.rmtree(half.folder)  # is read at the beginning alone
     resume(run.folder)
+
+
+def test_a_run_begins_with_the_weights_of_a_model_file(half: Run[TextConfig], tmp_path: Path) -> None:
+    text = half.data()["train"]
+    resume(half.folder)
+    copy = shutil.copy(half.model_file, tmp_path / "model.safetensors")
+    config = dataclasses.replace(CONFIG, after=str(copy), steps=2, warmup=1, lr=1e-12, weight_decay=0.0, ema=0.0)
+    now = load_tensors(train(text, config, tmp_path / "second").checkpoint, "checkpoint")[0]
+    kept = load_model(Path(copy))[0].state_dict()
+    assert kept
+    for name, value in kept.items():
+        torch.testing.assert_close(now[f"model.{name}"], value, rtol=0, atol=1e-9)
+    with pytest.raises(FileError, match="does not fit its description"):
+        train(text, dataclasses.replace(config, hidden=9), tmp_path / "wider")
+    other = tmp_path / "b.txt"
+    other.write_text(TEXT.replace("e", "é"))
+    with pytest.raises(FileError, match="has another vocabulary"):
+        train([other], config, tmp_path / "other")
+    with pytest.raises(BundledError, match="neither a file nor a bundled model"):
+        train(text, dataclasses.replace(config, after="nowhere"), tmp_path / "nowhere")
 
 
 def test_a_run_begins_with_no_weights_that_do_not_fit(half: Run[TextConfig], tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ class Config:
     save_every: int = 0  # steps between checkpoints; 0: as validations
     log_every: int = 10  # steps between lines of log.jsonl
     seed: int = 1  # initial weights, masks, order of the data
-    after: str = ""  # a run of the same network on the same data: its weights begin this one; empty: new weights
+    after: str = ""  # a run or a model of the same network and data, whose weights begin this run; empty: new weights
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

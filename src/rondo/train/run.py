@@ -27,9 +27,10 @@ import torch
 from torch import Tensor, nn
 
 import rondo
+from rondo import bundled
 from rondo.files import FileError, load_tensors, save_tensors, write_aside
 from rondo.kernels import build
-from rondo.models.store import fill
+from rondo.models.store import fill, load_model
 from rondo.states import States
 from rondo.train import group
 from rondo.train.config import Config, read_toml
@@ -163,10 +164,14 @@ class Run(Generic[C]):
         }
         save_tensors(self.checkpoint, "checkpoint", tensors, about, previous=self.previous)
 
-    def begin_after(self, model: nn.Module) -> None:
-        """Put the weights that the run `after` ended with into `model`, the running means where it kept them. Raises
-        FileError where it has none, read other data, or its network is another."""
-        other = Run.open(Path(self.config.after), type(self.config))
+    def begin_after(self, model: nn.Module, facts: dict[str, Any]) -> None:
+        """Put the weights of `after` into `model`: those that a run ended with, the running means where it kept them,
+        or those of a model file, which must say the same `facts` of itself but for its metrics. Raises FileError,
+        BundledError where there are none, they come from other data, or their network is another."""
+        place = bundled.find(self.config.after)
+        if not place.is_dir():
+            return _begin_with(model, place, facts)
+        other = Run.open(place, type(self.config))
         if not other.begun:
             raise FileError(f"{other.folder} has no checkpoint yet: `rondo train --resume {other.folder}` ends it")
         if other.digests() != self.digests():
@@ -263,6 +268,14 @@ def _sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _begin_with(model: nn.Module, file: Path, facts: dict[str, Any]) -> None:
+    other, about = load_model(file, type(model))
+    for name, value in json.loads(json.dumps(facts)).items():
+        if name != "metrics" and about.get(name) != value:
+            raise FileError(f"{file} has another {name}: a run begins with the weights of a model of the same data")
+    fill(model, other.state_dict(), file)
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
