@@ -170,7 +170,8 @@ class Run(Generic[C]):
         BundledError where there are none, they come from other data, or their network is another."""
         place = bundled.find(self.config.after)
         if not place.is_dir():
-            return _begin_with(model, place, facts)
+            _begin_with(model, place, facts)
+            return
         other = Run.open(place, type(self.config))
         if not other.begun:
             raise FileError(f"{other.folder} has no checkpoint yet: `rondo train --resume {other.folder}` ends it")
