@@ -41,7 +41,7 @@ from rondo.tasks.speech.listener import Listener
 from rondo.tasks.speech.model import Recogniser
 from rondo.tasks.speech.templates import Templates, cut
 from rondo.tasks.speech.train import build, resume, train
-from rondo.tasks.speech.words import BestPath, Vocabulary, best_path, best_words
+from rondo.tasks.speech.words import BestPath, Spoken, Vocabulary, best_path, best_words
 from rondo.train import configs
 from rondo.train.config import ConfigError
 from small_listener import SMALL, beeps, listener
@@ -546,7 +546,7 @@ def test_recordings_with_their_texts_are_measured(tmp_path: Path) -> None:
         evaluate(run.folder, tmp_path / "list.jsonl")
 
 
-@pytest.mark.parametrize("name", ["speech-digits", "speech-an4", "speech-sentences"])
+@pytest.mark.parametrize("name", ["speech-digits", "speech-digits-live", "speech-an4", "speech-sentences"])
 def test_shipped_configurations_build(name: str) -> None:
     config = SpeechConfig.load(configs.find(Path(name)))
     front, alphabet = FrontEnd.of(config), ALPHABETS[config.kind]
@@ -600,3 +600,15 @@ def test_sentences_are_spoken_trained_on_and_measured(tmp_path: Path) -> None:
     assert evaluate(run.folder, listed)["recordings"] == 2
     own = Listener.load(run.folder)
     assert any("synthetic" in n for n in own(Recording(beeps(), RATE)).notes)
+
+
+def test_words_of_a_whole_recording_lie_where_it_is_loud() -> None:
+    """A network that reads both ways may name a digit anywhere; its time is the sound that is there."""
+    own, pause, tone = listener(bidirectional=True), np.zeros(2000, np.float32), 0.3 * np.sin(np.arange(2400) * 0.5)
+    samples = np.concatenate([pause, tone, pause, tone, pause]).astype(np.float32)  # 0.25 to 0.55 s, 0.8 to 1.1 s
+    ratio = own.model.ratio
+    named = [Spoken("one", 50 // ratio, 52 // ratio + 1, 1.0), Spoken("two", 84 // ratio, 86 // ratio + 1, 1.0)]
+    found = own.timed(named, len(samples) / 8000, samples)
+    for word, (start, end) in zip(found, [(0.25, 0.55), (0.8, 1.1)], strict=True):
+        assert abs(word.start - start) < 0.04
+        assert abs(word.end - end) < 0.06

@@ -22,7 +22,11 @@ from browser import CHROMIUM, needs_browser, opened, shot
 
 SAMPLES = {name: pages.STATIC / f"speech-{name}.wav" for name in ("fox", "digits")}
 SOUND = write_wav(beeps(count=6), 8000)
-RANDOM = {"speech-sentences": listener("sentences", bidirectional=True), "speech-digits": listener()}
+RANDOM = {
+    "speech-sentences": listener("sentences", bidirectional=True),
+    "speech-digits": listener(bidirectional=True),
+    "speech-digits-live": listener(),
+}
 
 
 @pytest.fixture
@@ -65,7 +69,7 @@ def test_a_stream_brings_the_waveform_and_words_as_they_are_heard(api: TestClien
     assert max(high for r in found for _, high in r["peaks"]) == pytest.approx(float(read.samples.max()), abs=1e-3)
     early = [w for r in found for w in r.get("words", [])]
     assert early == last["words"][: len(early)]
-    assert bool(early) == (name == "speech-digits")
+    assert bool(early) == (name == "speech-digits-live")
 
 
 @pytest.mark.usefixtures("random")
@@ -77,7 +81,7 @@ def test_a_microphone_hears_what_a_recording_holds(api: TestClient) -> None:
         found = api.post(path, content=part.tobytes()).json()
         words += found["words"]
     assert found["going"] == []
-    assert words == [w.model_dump() for w in RANDOM["speech-digits"](read_audio(SOUND)).words]
+    assert words == [w.model_dump() for w in RANDOM["speech-digits-live"](read_audio(SOUND)).words]
     again = api.post(f"/api/speech/live/{key}?part=7&rate=8000", content=b"")
     assert again.status_code == 422
     assert "start again" in again.json()["detail"]
@@ -101,7 +105,7 @@ def test_a_lost_part_is_said_and_the_oldest_of_many_microphones_goes(api: TestCl
         (b"RIFFnonsense", "", "no recording"),
         (write_wav(np.zeros(0, np.float32), 8000), "", "0 samples"),
         (SOUND, "?model=none", "no model of speech called none"),
-        (SOUND, "?model=speech-digits&decoding=words", "no list of words"),
+        (SOUND, "?model=speech-digits-live&decoding=words", "no list of words"),
         (write_wav(np.zeros(121 * 8000, np.float32), 8000), "?model=speech-sentences", "120 s at most"),
     ],
 )
@@ -120,7 +124,8 @@ def test_a_file_that_was_cut_off_is_read_and_said(api: TestClient) -> None:
 @pytest.mark.usefixtures("random")
 def test_models_are_described(api: TestClient) -> None:
     found = api.get("/api/speech/models").json()["models"]
-    assert [(m["name"], m["live"]) for m in found] == [("speech-sentences", False), ("speech-digits", True)]
+    live = [("speech-sentences", False), ("speech-digits", False), ("speech-digits-live", True)]
+    assert [(m["name"], m["live"]) for m in found] == live
 
 
 # ---------------------------------------------------------------- what the package ships
@@ -171,10 +176,10 @@ def test_the_page_opens_on_a_recording_with_its_words_under_the_waveform(
 def test_a_recording_is_opened_and_a_damaged_one_leaves_a_reason(browser: Browser, site: str) -> None:
     with opened(browser, f"{site}/speech", "en") as page:
         ready(page)
-        page.select_option("#model", "speech-digits")
+        page.select_option("#model", "speech-digits-live")
         page.wait_for_function("() => document.querySelector('#model-said').textContent.includes('labels wrong')")
         page.set_input_files("#file", {"name": "a.wav", "mimeType": "audio/wav", "buffer": SOUND})
-        expected = RANDOM["speech-digits"](read_audio(SOUND)).text
+        expected = RANDOM["speech-digits-live"](read_audio(SOUND)).text
         page.wait_for_function(f"() => document.querySelector('#heard').textContent === {json.dumps(expected)}")
         with page.expect_download() as download:
             page.click("#save")
@@ -216,7 +221,7 @@ def test_the_microphone_is_heard_live(browser: Browser, site: str, tmp_path: Pat
         ready(page)
         page.click("#mic")
         page.wait_for_selector("#mic[aria-pressed=true]")
-        assert page.input_value("#model") == "speech-digits"  # the other cannot listen live
+        assert page.input_value("#model") == "speech-digits-live"  # the other cannot listen live
         page.wait_for_function("() => document.querySelectorAll('#words tbody tr').length > 1")
         page.keyboard.press("Escape")
         page.wait_for_selector("#mic[aria-pressed=false]")

@@ -24,7 +24,7 @@ add_training(
     train,
     SpeechConfig,
     "speech-digits",
-    "Train a model of speech: speech-digits (live), speech-an4, or speech-sentences (synthetic).",
+    "Train a model of speech: speech-digits, speech-digits-live, speech-an4, or speech-sentences (synthetic).",
 )
 
 
@@ -34,8 +34,11 @@ def speech(
         str, typer.Argument(metavar="FILE", help="WAV, FLAC or Ogg; -: raw samples from standard input, see --rate")
     ],
     model: Annotated[
-        str, typer.Option(metavar="RUN", help="a run, a model file, or a bundled model")
-    ] = "speech-digits",
+        str,
+        typer.Option(
+            metavar="RUN", help="a run, a model file, or a bundled model [speech-digits, live speech-digits-live]"
+        ),
+    ] = "",
     decoding: Annotated[str, typer.Option(help="greedy, words (a list of words and their order), or auto")] = "auto",
     live: Annotated[bool, typer.Option("--live", help="print each word as it is heard")] = False,
     rate: Annotated[int, typer.Option(help="of raw samples: mono, 16 bits, little-endian")] = 16_000,
@@ -46,8 +49,9 @@ def speech(
 
     if decoding not in ("auto", "greedy", "words"):
         raise typer.BadParameter("--decoding is greedy, words or auto")
-    listener = Listener.load(model)
-    if live or file == "-":
+    live = live or file == "-"
+    listener = Listener.load(model or ("speech-digits-live" if live else "speech-digits"))
+    if live:
         _live(listener, file, rate, as_json)
         return
     from rondo.data.audio import AudioFile

@@ -39,8 +39,8 @@ HELD = 1024  # sequences that are measured
 TURNS, TIMED = 4, 20  # turns in which a cell's pace is taken, and steps of each
 SPEED = speed.Shape(T=64, B=32, input=0, hidden=0)  # of the measurement of ns a step; the sizes are the networks'
 REPEATS, SECONDS = 9, 0.03  # rounds of a measurement, and of a sample
-SETTINGS = Settings(lr=(0.01, 0.03))  # trainings are short: the higher rate is often the better one
-STEPS = {"characters": 1500, "adding": 1500, "agreement": 600}
+SETTINGS = Settings(lr=(0.003, 0.01, 0.03))  # of which each cell takes its best
+STEPS = {"characters": 4000, "adding": 3000, "agreement": 2500}
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def analyser() -> Analyser:
 
 @once
 def listener(name: str) -> Listener:
-    """A bundled model of speech: speech-digits, speech-an4, speech-sentences."""
+    """A bundled model of speech: speech-digits, speech-digits-live, speech-an4, speech-sentences."""
     return Listener.load(name)
 
 

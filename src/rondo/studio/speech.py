@@ -21,7 +21,7 @@ from rondo.tasks.speech.stream import Stream
 
 router = APIRouter(tags=["speech"])
 PREFIX = "speech-"
-ORDER = ("speech-sentences", "speech-digits", "speech-an4")  # in which the page offers them
+ORDER = ("speech-sentences", "speech-digits", "speech-digits-live", "speech-an4")  # in which the page offers them
 PEAK = 0.02  # seconds of a column of the waveform
 OPEN = 8  # microphones at once; the one that was silent longest goes first
 LONGEST_LIVE = 1 << 20  # bytes of a part
@@ -84,7 +84,7 @@ async def live(
     key: Annotated[str, Path(pattern="^[0-9a-f]{8,32}$", description="chosen by the client: one for each microphone")],
     part: Annotated[int, Query(ge=0, description="0, 1, 2, ...: in order")],
     rate: Annotated[int, Query(ge=RATES[0], le=RATES[1], description="samples a second")],
-    model: Annotated[str, Query(max_length=100)] = "speech-digits",
+    model: Annotated[str, Query(max_length=100)] = "speech-digits-live",
     last: bool = False,
 ) -> Response:
     """Listen to the next part of a live sound."""

@@ -10,7 +10,8 @@ const EXAMPLES = {
   digits: { file: "/static/speech-digits.wav", model: "speech-digits", name: [t("六个数字（合成语音）", "six digits (synthetic)")] },
 };
 const TITLES = {
-  "speech-digits": t("英语数字串，实时", "English digits, live"),
+  "speech-digits": t("英语数字串", "English digits"),
+  "speech-digits-live": t("英语数字串，实时", "English digits, live"),
   "speech-an4": t("拼读与口令（AN4）", "spelled words and commands (AN4)"),
   "speech-sentences": t("英语句子（合成语音）", "English sentences (synthetic speech)"),
 };

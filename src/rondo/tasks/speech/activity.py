@@ -16,15 +16,15 @@ from torch import Tensor
 ABOVE, BELOW, DRIFT = 8.0, 28.0, 0.04  # dB; DRIFT a frame
 BRIDGE = 5  # frames
 STOP = 10  # frames of silence within a word, as in six and eight
-KEPT = 600  # frames before a word that is not settled: longer words there are not
+KEPT = 600  # frames that a stream keeps before a word that is not settled: longer words there are not
 SILENCE = -90.0  # dB: nothing below is a sound
 
 
 class Activity:
-    """Loud stretches [start, end) of frames, as frames come; memory for the last seconds."""
+    """Loud stretches [start, end) of frames, as frames come; memory for the last `kept` frames."""
 
-    def __init__(self) -> None:
-        self.at = 0  # frames read
+    def __init__(self, kept: int = KEPT) -> None:
+        self.at, self._kept = 0, kept  # frames read
         self._floor, self._peak = 1e9, -1e9
         self.stretches: deque[tuple[int, int]] = deque()
 
@@ -36,7 +36,7 @@ class Activity:
             if level > max(self._floor + ABOVE, self._peak - BELOW, SILENCE):
                 self._loud()
             self.at += 1
-        while self.stretches and self.stretches[0][1] < self.at - KEPT:
+        while self.stretches and self.stretches[0][1] < self.at - self._kept:
             self.stretches.popleft()
 
     def _loud(self) -> None:

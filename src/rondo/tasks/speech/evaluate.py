@@ -78,7 +78,7 @@ def _greedy(listener: Listener, one: Asked) -> list[Any]:
         stream = listener.stream(listener.front.rate)
         return [*stream(one.samples), *stream.finish()]
     seconds = len(one.frames) / 100 if one.frames is not None else len(one.samples) / listener.front.rate  # type: ignore[arg-type]
-    return listener.timed(listener.words(_log_probs(listener, one), "greedy"), seconds)
+    return listener.timed(listener.words(_log_probs(listener, one), "greedy"), seconds, one.samples)
 
 
 def _log_probs(listener: Listener, one: Asked) -> Tensor:

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from rondo.data.audio import RATES, AudioFile, Floats, Recording, resample
 from rondo.models.store import load_task
-from rondo.tasks.speech.activity import spread
+from rondo.tasks.speech.activity import Activity, spread
 from rondo.tasks.speech.alphabet import Alphabet, SpeechError
 from rondo.tasks.speech.features import FrontEnd
 from rondo.tasks.speech.model import Recogniser
 from rondo.tasks.speech.request import Decoding, SpeechResponse, Word
-from rondo.tasks.speech.stream import FRAME, Stream
+from rondo.tasks.speech.stream import FRAME, Stream, loud
 from rondo.tasks.speech.words import Spoken, Vocabulary, best_path, best_words
 
 LONGEST = 120  # seconds that a model which reads both ways takes at once
@@ -55,7 +55,7 @@ class Listener:
         if not self.live:
             raise SpeechError(
                 "这个模型要听完整段录音，不能实时听写 / this model reads recordings in both directions and cannot "
-                "listen live: take speech-digits"
+                "listen live: take speech-digits-live"
             )
         if not RATES[0] <= rate <= RATES[1]:
             raise SpeechError(
@@ -109,12 +109,12 @@ class Listener:
         if recording.seconds > LONGEST:
             raise SpeechError(
                 f"录音有 {recording.seconds:.0f} 秒，这个模型一次最多 {LONGEST} 秒 / the recording has "
-                f"{recording.seconds:.0f} s, this model takes {LONGEST} s at most: cut it, or take speech-digits"
+                f"{recording.seconds:.0f} s, this model takes {LONGEST} s at most: cut it, or take speech-digits-live"
             )
         samples = resample(recording.samples, recording.rate, self.front.rate)
         log_probs = self.model.log_probs(self.front(samples))
         used: Decoding = "greedy" if decoding == "greedy" or self.vocabulary is None else "words"
-        return self.timed(self.words(log_probs, used), recording.seconds), used
+        return self.timed(self.words(log_probs, used), recording.seconds, samples), used
 
     def words(self, log_probs: Tensor, decoding: Decoding = "auto") -> list[Spoken]:
         """The words of a recording by its frames."""
@@ -122,13 +122,26 @@ class Listener:
             return best_path(log_probs, self.alphabet)
         return best_words(log_probs, self.alphabet, self.vocabulary)
 
-    def timed(self, spoken: list[Spoken], seconds: float) -> list[Word]:
-        """Steps of the network as seconds."""
-        step = FRAME * self.model.ratio
-        times = spread([(one.first * step, one.last * step) for one in spoken], seconds)
+    def timed(self, spoken: list[Spoken], seconds: float, samples: Floats | None = None) -> list[Word]:
+        """Steps of the network as seconds; with the samples, a word that is named as a whole has its loud stretch."""
+        if samples is None or self.alphabet.spelled:
+            frames = [(one.first * self.model.ratio, one.last * self.model.ratio) for one in spoken]
+        else:
+            frames = self._loud(spoken, samples)
+        times = spread([(a * FRAME, b * FRAME) for a, b in frames], seconds)
         return [
             Word(word=one.word, start=a, end=b, p=round(one.p, 4)) for one, (a, b) in zip(spoken, times, strict=True)
         ]
+
+    def _loud(self, spoken: list[Spoken], samples: Floats) -> list[tuple[int, int]]:
+        energies = self.front.mel(samples)
+        activity = Activity(kept=len(energies))
+        activity(energies)
+        found, after = list[tuple[int, int]](), 0
+        for one, following in zip(spoken, [*spoken[1:], None], strict=True):
+            found.append(loud(one, following, after, self.model.ratio, activity))
+            after = found[-1][1]
+        return found
 
 
 def quiet(loudest: float) -> list[str]:
@@ -145,6 +158,6 @@ def _short(pieces: Iterable[Floats], file: AudioFile) -> list[Tensor]:
         if read > LONGEST * file.rate:
             raise SpeechError(
                 f"{file.name} 长于 {LONGEST} 秒，这个模型读不了 / {file.name} is longer than {LONGEST} s, which this "
-                "model takes at most: cut it, or take speech-digits"
+                "model takes at most: cut it, or take speech-digits-live"
             )
     return found

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Decoding = Literal["auto", "greedy", "words"]
-MODELS = ("speech-digits", "speech-an4", "speech-sentences")
+MODELS = ("speech-digits", "speech-digits-live", "speech-an4", "speech-sentences")
 
 
 class SpeechRequest(BaseModel):
