@@ -1,7 +1,7 @@
 """What a model reads of a recording: bands of energy against their own past, logarithms of energies, or cepstra.
 
-digits     PCEN of 40 bands: causal, so that a live stream reads the same numbers as a whole recording
-sentences  logarithms of the energies, scaled over the recording
+live       PCEN of 40 bands: causal, so that a live stream reads the same numbers as a whole recording
+both ways  logarithms of the energies, scaled over the recording
 an4        13 cepstra and their slopes, scaled over the recording (`cepstra`)
 """
 
