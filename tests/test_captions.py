@@ -29,7 +29,7 @@ from rondo.tasks.captions import train as task
 from rondo.tasks.captions.config import CaptionsConfig
 from rondo.tasks.captions.data import CaptionError, Pictures, Record, plain, pooled, read, sentences_batch, vocabulary
 from rondo.tasks.captions.describer import Describer, Pair, describe
-from rondo.tasks.captions.diverse import groups, log_probabilities
+from rondo.tasks.captions.diverse import PENALTY, groups, log_probabilities
 from rondo.tasks.captions.evaluate import evaluate
 from rondo.tasks.captions.flatbuffer import FlatError
 from rondo.tasks.captions.model import Captioner
@@ -232,7 +232,7 @@ def test_groups_say_different_things_and_tell_the_models_own_probability() -> No
     found = groups(model, features, 3, 4, apart=20.0)
     begins = torch.arange(12) != model.end
     first = beam(
-        model.predictor(features), model.prime(4), data.LONGEST, width=4, penalty=0.7, end=model.end, banned=[0],
+        model.predictor(features), model.prime(4), data.LONGEST, width=4, penalty=PENALTY, end=model.end, banned=[0],
         masks=[lambda prefixes, _: None if prefixes.shape[1] else begins],
     )  # fmt: skip
     assert found[0] == first.best()
