@@ -28,7 +28,7 @@ class JoinRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     cell: CellText
-    share: float = Field(0.25, ge=0.01, le=1)
+    share: float = Field(0.1, ge=0.01, le=1)
     seeds: int = Field(1, ge=1, le=3)
 
 

@@ -15,7 +15,7 @@ const WORDS = {
   contradicted: ["✗", t("与数据相反", "contradicted")],
   open: ["?", t("这些训练分不出", "not decided by these runs")],
 };
-const state = { share: 0.25, seeds: 1, ...link.read() };
+const state = { share: 0.1, seeds: 1, ...link.read() };
 let shown, whole, summary, mine = null, axis = "steps", began = [];
 const run = latest(), reads = latest();
 
