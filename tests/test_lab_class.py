@@ -9,7 +9,7 @@ import hashlib
 import io
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -444,6 +444,22 @@ def test_a_class_that_logs_in_at_once_behind_one_address_is_let_in(
     with ThreadPoolExecutor(60) as pool:
         keys = list(pool.map(lambda one: accounts.log_in(one.number, f"first-{one.number}", "10.0.0.1"), whole))
     assert len(set(keys)) == 60
+
+
+def test_who_reads_the_clock_first_and_writes_last_need_not_wait(accounts: Accounts) -> None:
+    """Two log-ins behind one address: the one is held up between its look at the clock and its count."""
+    times, others = iter([100.0, 100.5]), ThreadPoolExecutor(1)
+
+    def clock() -> float:
+        now = next(times, 101.0)
+        if now == 100.0:
+            later = others.submit(accounts.log_in, "2026002", "first-2026002", "10.0.0.1")
+            wait([later], 0.5)
+        return now
+
+    accounts.clock = clock
+    assert accounts.log_in("2026001", "first-2026001", "10.0.0.1")
+    others.shutdown()
 
 
 def test_a_session_ends_where_it_is_not_used_and_in_any_case(accounts: Accounts, clock: Clock) -> None:

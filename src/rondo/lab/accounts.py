@@ -159,8 +159,8 @@ class Accounts:
             return row
 
     def _count(self, keys: dict[str, Rule]) -> None:
-        now = self.clock()
         with self.store.writing() as db:
+            now = self.clock()  # in turn with the writing: an earlier time than the last one written looks like a wait
             db.execute("DELETE FROM tries WHERE until < ?", (now - FORGOTTEN,))
             rows = {r["key"]: r for r in db.execute("SELECT * FROM tries WHERE key IN (?, ?)", tuple(keys))}
             until = max((row["until"] for row in rows.values()), default=0.0)
