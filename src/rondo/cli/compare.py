@@ -53,14 +53,14 @@ def compare(
     from rondo.probes import compare as probes
 
     if shipped:
-        printed(lab.shipped(), summary(lab.shipped(), share), share)
+        printed(lab.shipped(), summary(lab.shipped(), share))
         return
     check_files(as_json, None)
     probes.check_share(share)
     torch.set_num_threads(1)  # the networks are small, and one core is what is compared
     if join:
         result = watched(*_joining(cells or [], data, share, seeds))
-        printed(result, summary(result, share), share)
+        printed(result, summary(result, share))
     else:
         own = named(cells or list(lab.CELLS))
         settings = dataclasses.replace(probes.SETTINGS, parameters=parameters, seeds=seeds)
@@ -133,7 +133,7 @@ def watched(work: Work, steps: dict[str, int], each: int) -> Result:
             return result
 
 
-def printed(result: Result, summary: Summary, share: float = 1.0) -> None:
+def printed(result: Result, summary: Summary) -> None:
     """The table, a row a figure, after a share of the result's steps and time, and the sentences."""
     rows = [[f.title.en, *(_cell(f.cells.get(c)) for c in result.cells)] for f in summary.figures]
     title = f"about {result.settings['parameters']:,} parameters each, {result.settings['seeds']} seeds: median (range)"
@@ -141,8 +141,9 @@ def printed(result: Result, summary: Summary, share: float = 1.0) -> None:
     if result.text:
         print(f"text: {result.text.name}, {result.text.characters:,} characters, {result.text.held:,} held out")
     for task in result.tasks:
+        steps, seconds = summary.share * task.steps, summary.share * task.seconds
         lines = f"no memory {task.line:.4g}, goal {task.goal:.4g}"
-        print(f"{task.name}: {share * task.steps:,.0f} steps, {share * task.seconds:.3g} s of equal time; {lines}")
+        print(f"{task.name}: {steps:,.0f} steps, {seconds:.3g} s of equal time; {lines}")
     for sentence in summary.sentences:
         print(f"\n{sentence.text.en}")
         for claim in sentence.claims:

@@ -59,7 +59,7 @@ def training(
     with group.joined() as device:
         model = job.build().to(device)
         if config.after and not (go_on and run.begun):
-            run.begin_after(model, job.facts(math.nan))
+            run.begin_after(model, lambda: job.facts(math.nan))
         torch.manual_seed(config.seed + 7919 * group.rank())  # the weights are alike, masks are each process's own
         progress = _continued(run, model, say) if go_on else start(model, config)
         batches = (b.to(device) for b in job.batches(progress.step))

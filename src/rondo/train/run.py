@@ -18,7 +18,7 @@ import math
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -164,13 +164,13 @@ class Run(Generic[C]):
         }
         save_tensors(self.checkpoint, "checkpoint", tensors, about, previous=self.previous)
 
-    def begin_after(self, model: nn.Module, facts: dict[str, Any]) -> None:
+    def begin_after(self, model: nn.Module, facts: Callable[[], dict[str, Any]]) -> None:
         """Put the weights of `after` into `model`: those that a run ended with, the running means where it kept them,
         or those of a model file, which must say the same `facts` of itself but for its metrics. Raises FileError,
         BundledError where there are none, they come from other data, or their network is another."""
         place = bundled.find(self.config.after)
         if not place.is_dir():
-            _begin_with(model, place, facts)
+            _begin_with(model, place, facts())
             return
         other = Run.open(place, type(self.config))
         if not other.begun:

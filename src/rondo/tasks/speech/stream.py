@@ -103,14 +103,13 @@ class Stream:
     def _timed(self, one: Spoken, following: Spoken | None, after: int) -> tuple[Word, int]:
         if self._alphabet.spelled:  # letters are named where they are said
             start, end = max(after, one.first * self._ratio), one.last * self._ratio
-            end = max(start + 1, min(end, self._activity.at))
         else:
             start, end = loud(one, following, after, self._ratio, self._activity)
+        end = max(start + 1, min(end, self._activity.at))
         return Word(word=one.word, start=round(start * FRAME, 3), end=round(end * FRAME, 3), p=round(one.p, 4)), end
 
 
 def loud(one: Spoken, following: Spoken | None, after: int, ratio: int, activity: Activity) -> tuple[int, int]:
     """The frames in which a word was said, by the steps at which it and the next one were named."""
     before = following.first * ratio if following else None
-    start, end = activity.extent(one.first * ratio, one.last * ratio, after, before)
-    return start, max(start + 1, min(end, activity.at))
+    return activity.extent(one.first * ratio, one.last * ratio, after, before)
