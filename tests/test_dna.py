@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,13 +20,14 @@ from rondo.models.crf import CRF
 from rondo.models.store import save_model
 from rondo.tasks.dna import readings
 from rondo.tasks.dna.config import DnaConfig
-from rondo.tasks.dna.data import MIDDLE, SETS, SITES, TASKS, WINDOW, Sequences, batches, read
+from rondo.tasks.dna.data import MIDDLE, SETS, SITES, TASKS, WINDOW, Record, Sequences, batches, read
 from rondo.tasks.dna.effects import effect_map
 from rondo.tasks.dna.evaluate import evaluate
 from rondo.tasks.dna.fasta import CONTEXT, PIECE, pieces, records
 from rondo.tasks.dna.letters import CODES, DnaError, bases, reverse_complement
 from rondo.tasks.dna.marker import Marker, segments
 from rondo.tasks.dna.model import LABELS, LEGAL, GeneModel
+from rondo.tasks.dna.promoter import either
 from rondo.tasks.dna.request import DnaRequest, dna_request
 from rondo.tasks.dna.track import Track
 from rondo.tasks.dna.train import build, train
@@ -88,7 +90,38 @@ def test_promoters_are_the_same_on_both_strands() -> None:
     own = Sequences("promoters", read_rows(rows))
     other = Sequences("promoters", read_rows([reverse_complement(r) for r in rows]))
     p, q = (model.predict(b.x, b.lengths) for b in (s.batch([0, 1, 2]) for s in (own, other)))  # type: ignore[arg-type]
-    torch.testing.assert_close(p, q, **CLOSE)
+    torch.testing.assert_close(p, q.flip(0), **CLOSE)
+    assert torch.equal(either(p), either(p.flip(0)))
+    torch.testing.assert_close(either(p), 1 - (1 - p[0]) * (1 - p[1]), **CLOSE)
+
+
+def test_what_is_on_the_other_strand_of_a_promoter_is_none() -> None:
+    """The loss by its formula: the label along the given strand, none along the other, of the row's task alone."""
+    torch.manual_seed(0)
+    model = build(DnaConfig(kind="promoters", hidden=4, channels=5, width=4, pool=2)).eval()
+    own = Sequences("promoters", [Record(drawn(60, k), str(k % 2), TASKS[k]) for k in range(4)])
+    batch = own.batch([0, 1, 2, 3])
+    p = model.predict(batch.x, batch.lengths).double()
+    nats = 0.0
+    for k in range(4):
+        along, other = p[0, k, k], p[1, k, k]
+        nats -= math.log(along if k % 2 else 1 - along) + math.log(1 - other)
+    loss = model.loss(batch)
+    assert loss.count == 4
+    assert float(loss.total.detach()) == pytest.approx(nats, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"kind": "splice", "only": "bacillus"}, "only promoters have several tasks and a control"),
+        ({"kind": "promoters", "network": "cnn"}, "trained for one task: name it with only"),
+        ({"kind": "promoters", "network": "lstm"}, "network"),
+    ],
+)
+def test_a_control_has_one_task(settings: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        DnaConfig(**settings)  # type: ignore[arg-type]
 
 
 def test_a_promoter_is_read_at_its_place() -> None:
@@ -100,15 +133,13 @@ def test_a_promoter_is_read_at_its_place() -> None:
     own = Sequences("promoters", read_rows([rest + box, box + rest, reverse_complement(rest + box), box]))
     batch = own.batch([0, 1, 2, 3])
     p = model.predict(batch.x, batch.lengths)
-    assert not torch.allclose(p[0], p[1], atol=1e-3)
-    torch.testing.assert_close(p[0], p[2], **CLOSE)
+    assert not torch.allclose(p[0, 0], p[0, 1], atol=1e-3)
+    torch.testing.assert_close(p[:, 0], p[:, 2].flip(0), **CLOSE)
     alone = own.batch([3])
-    torch.testing.assert_close(p[3:], model.predict(alone.x, alone.lengths), **CLOSE)
+    torch.testing.assert_close(p[:, 3:], model.predict(alone.x, alone.lengths), **CLOSE)
 
 
 def read_rows(sequences: list[str]) -> list:  # type: ignore[type-arg]
-    from rondo.tasks.dna.data import Record
-
     return [Record(s, "1", TASKS[k % len(TASKS)]) for k, s in enumerate(sequences)]
 
 
@@ -350,8 +381,6 @@ def test_batches_depend_on_seed_and_step_alone() -> None:
 
 
 def _records(rows: Iterator[dict[str, str]]) -> Iterator:  # type: ignore[type-arg]
-    from rondo.tasks.dna.data import Record
-
     return (Record(r["sequence"], r["label"]) for r in rows)
 
 

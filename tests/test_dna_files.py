@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rondo.cli import main
-from rondo.models.store import save_model
+from rondo.models.store import load_task, save_model
 from rondo.tasks.dna import scan
 from rondo.tasks.dna.config import DnaConfig
-from rondo.tasks.dna.data import STRUCTURES, TASKS, Record
+from rondo.tasks.dna.data import SPANS, STRUCTURES, TASKS, Record
 from rondo.tasks.dna.effects import effect_map, effects
 from rondo.tasks.dna.evaluate import evaluate
 from rondo.tasks.dna.kmers import Kmers, counts
@@ -30,7 +30,7 @@ from rondo.tasks.dna.model import GeneModel
 from rondo.tasks.dna.promoter import PromoterModel
 from rondo.tasks.dna.protein import Folder, protein_request
 from rondo.tasks.dna.request import EffectsRequest, dna_request
-from rondo.tasks.dna.scan import SPANS, Scan
+from rondo.tasks.dna.scan import Scan
 from rondo.tasks.dna.train import build, train
 from rondo.tasks.dna.window import REACH, Window, around
 
@@ -114,9 +114,9 @@ def test_of_windows_that_overlap_the_likeliest_counts() -> None:
 
 def test_both_strands_hold_the_same_promoters() -> None:
     one, two = (scan.likeliest(PROMOTERS, bases(s)) for s in (drawn(251), reverse_complement(drawn(251))))
-    assert {p.task: pytest.approx(p.p, abs=1e-5) for p in one if p.end - p.start == 251} == {
-        p.task: p.p for p in two if p.end - p.start == 251
-    }
+    one, two = ([p for p in own if p.end - p.start == 251] for own in (one, two))
+    assert {p.task: pytest.approx(p.p, abs=1e-5) for p in one} == {p.task: p.p for p in two}
+    assert [p.strand for p in one] == [{"+": "-", "-": "+"}[p.strand] for p in two]
 
 
 def test_what_is_too_short_for_promoters_is_said() -> None:
@@ -158,13 +158,25 @@ def test_a_model_of_promoters_is_trained_and_measured_beside_its_baseline(tmp_pa
         path = tmp_path / "dna-promoters" / f"{part}.jsonl.gz"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(gzip.compress("".join(json.dumps(r) + "\n" for r in rows).encode()))
-    small = {"hidden": 8, "channels": 8, "width": 7, "steps": 60, "lr": 0.02, "warmup": 5, "valid_every": 30}
+    small = {"hidden": 8, "channels": 8, "width": 7, "steps": 150, "lr": 0.02, "warmup": 5, "valid_every": 30}
     config = DnaConfig(kind="promoters", rows=32, pool=4, shift=2, input_dropout=0.0, output_dropout=0.0, **small)
     run = train(tmp_path, config, tmp_path / "run")
     found = evaluate(run.folder, tmp_path / "dna-promoters" / "valid.jsonl.gz")
-    assert found["correlation"] > 0.8
+    assert min(found["correlation"], found["correlation_given_strand"]) > 0.8
     for task in TASKS[3:]:
         assert 0.5 < found[task]["correlation_kmers"] <= 1
+        assert found[task]["given_strand"]["correlation"] > 0.7
+
+    model = load_task(run.folder, "dna", PromoterModel, "model of promoters")[0]
+    whole, turned = (scan.windows(model, bases(s), 81, [0]) for s in (body, reverse_complement(body)))
+    assert float(whole[0, 0, 4]) > 0.5 > float(whole[1, 0, 4])  # it lies along the strand that it was shown on
+    torch.testing.assert_close(whole.flip(0), turned, rtol=0, atol=1e-5)
+
+    small |= {"only": "bacillus", "network": "cnn", "pool": 4, "lr": 0.003}
+    run = train(tmp_path, DnaConfig(kind="promoters", rows=32, **small), tmp_path / "control")
+    found = evaluate(run.folder, tmp_path / "dna-promoters" / "valid.jsonl.gz")
+    assert found["sequences"] == 20
+    assert found["correlation_given_strand"] == found["bacillus"]["given_strand"]["correlation"] > 0.7
 
 
 # ---------------------------------------------------------------- effects

@@ -121,8 +121,8 @@ function sites() {
 }
 
 function promoters() {
-  return table([t("种类", "kind"), "p", t("最像的一段", "likeliest window")], answer.promoters.map((p) => [
-    TASKS[p.task] ?? p.task, meter(p.p), h("button", { type: "button", class: "plain", onclick: () => go(p.start, true) }, `${p.start + 1}–${p.end}`),
+  return table([t("种类", "kind"), "p", t("最像的一段", "likeliest window"), t("链", "strand")], answer.promoters.map((p) => [
+    TASKS[p.task] ?? p.task, meter(p.p), h("button", { type: "button", class: "plain", onclick: () => go(p.start, true) }, `${p.start + 1}–${p.end}`), p.strand.replace("-", "−"),
   ]));
 }
 

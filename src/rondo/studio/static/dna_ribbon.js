@@ -115,7 +115,7 @@ export function overview(answer, { from, to, width }) {
     picture.append(s.kind === "intron" ? svg("path", { class: "band intron", d: `M${x(s.start)} 45H${x(s.end)}` }, title) : svg("rect", { class: `band ${s.kind}`, x: x(s.start), y: 39, width: wide, height: 12, rx: 2 }, title));
   }
   for (const s of answer.sites) if (s.p >= 0.5) picture.append(svg("line", { class: `tick ${s.kind}`, x1: x(s.after + 1), x2: x(s.after + 1), y1: 36, y2: 54 }));
-  likely.forEach((p, k) => picture.append(svg("rect", { class: "promoter", x: x(p.start), y: 57 + 12 * k, width: x(p.end) - x(p.start), height: 6, rx: 3 }, svg("title", {}, `${p.task} ${percent(p.p)}`))));
+  likely.forEach((p, k) => picture.append(svg("rect", { class: "promoter", x: x(p.start), y: 57 + 12 * k, width: x(p.end) - x(p.start), height: 6, rx: 3 }, svg("title", {}, `${p.task} ${p.strand} ${percent(p.p)}`))));
   if (to - from < size) picture.append(svg("rect", { class: "window", x: x(from), y: 1, width: Math.max(6, x(to) - x(from)), height: 55, rx: 4 }));
   picture.append(svg("text", { class: "place", x: left, y: tall - 1 }, "1"), svg("text", { class: "place", x: left + room, y: tall - 1, "text-anchor": "end" }, size.toLocaleString()));
   return picture;

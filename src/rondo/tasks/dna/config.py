@@ -8,6 +8,7 @@ from typing import ClassVar
 from rondo.train.config import PRECISIONS, Config, ConfigError, check_choice, check_range
 
 KINDS = ("splice", "promoters", "protein")
+NETWORKS = ("recurrent", "cnn")
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class DnaConfig(Config):
     crop: int = 20  # splice: letters that are cut off at each end, at most
     course: float = 0.1  # splice: weight of the labels around a window's middle
     shift: int = 0  # promoters: letters that a sequence is shifted by, at most
+    only: str = ""  # promoters: a task that is trained alone; empty: all, in one network
+    network: str = "recurrent"  # recurrent, or cnn: the control, of promoters of one task
     cell: str = "gru"  # a shipped cell by name, or a file of equations
     hidden: int = 48  # units of each direction
     layers: int = 1  # recurrent layers
@@ -38,6 +41,11 @@ class DnaConfig(Config):
         super().check()
         check_choice("kind", self.kind, KINDS)
         check_choice("precision", self.precision, PRECISIONS)
+        check_choice("network", self.network, NETWORKS)
+        if (self.only or self.network == "cnn") and self.kind != "promoters":
+            raise ConfigError("only promoters have several tasks and a control: only stays empty, network recurrent")
+        if self.network == "cnn" and not self.only:
+            raise ConfigError("the control is trained for one task: name it with only")
         if self.window:
             raise ConfigError("sequences are read whole: window stays 0")
         if self.kind != "promoters" and self.pool != 1:

@@ -27,6 +27,7 @@ SITES = ("EI", "IE", "N")  # donor, acceptor, neither
 WINDOW = 60  # bases of a window; its junction stands in the middle
 MIDDLE = WINDOW // 2
 TASKS = ("arabidopsis_non_tata", "arabidopsis_tata", "mouse_tata", "ecoli_sigma70", "bacillus")
+SPANS = (251, 251, 251, 81, 81)  # bases of a promoter's window, of each of TASKS
 STRUCTURES = "HELTSGBI"  # of a residue, in the notation of DSSP; L: none of the others
 
 
@@ -82,6 +83,11 @@ def _protein(sequence: str, labels: str, where: str) -> Record:
     if len(labels) != len(sequence) or set(labels) - set(STRUCTURES):
         raise DnaError(f"{where}: labels are one of {STRUCTURES} for each residue")
     return Record(sequence, labels)
+
+
+def of_task(records: list[Record], task: str) -> list[Record]:
+    """The records of a task; all of them where it is empty."""
+    return [r for r in records if r.task == task] if task else records
 
 
 class Sequences:

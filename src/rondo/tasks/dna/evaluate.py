@@ -22,10 +22,12 @@ from rondo.files import FileError
 from rondo.models.bag import Bag
 from rondo.models.store import load_model
 from rondo.tasks.dna import readings
-from rondo.tasks.dna.data import SITES, STRUCTURES, TASKS, Sequences, plain, read
+from rondo.tasks.dna.control import Control
+from rondo.tasks.dna.data import SITES, STRUCTURES, TASKS, Sequences, of_task, plain, read
 from rondo.tasks.dna.kmers import Kmers
 from rondo.tasks.dna.letters import DnaError
 from rondo.tasks.dna.model import SHAPES
+from rondo.tasks.dna.promoter import either
 from rondo.tasks.dna.window import Window
 
 THREE = {"H": "H", "G": "H", "I": "H", "E": "E", "B": "E", "L": "C", "T": "C", "S": "C"}
@@ -35,13 +37,13 @@ def evaluate(path: Path | str, data: Path) -> dict[str, Any]:
     """All measures of the model in `path` on the sequences of the file `data`. Raises DnaError where they are not of
     the model's kind."""
     file = bundled.model_file(path)
-    model, about = load_model(file, *SHAPES)
+    model, about = load_model(file, *SHAPES, Control)
     if about.get("task") != "dna":
         raise FileError(f"{file} is no model of biological sequences")
     kind, records = read(data)
     if kind != about["sequences"]:
         raise DnaError(f"{data} holds {kind} records, the model in {file} is one of {about['sequences']}")
-    own = Sequences(kind, records)
+    own = Sequences(kind, of_task(records, about.get("config", {}).get("only", "")))
     measure = {"splice": splice, "promoters": promoters, "protein": protein}[kind]
     return {"kind": kind, "sequences": len(own), **measure(model, own, about)}
 
@@ -64,21 +66,25 @@ def splice(model: Any, own: Sequences, about: dict[str, Any]) -> dict[str, Any]:
 
 
 def promoters(model: Any, own: Sequences, about: dict[str, Any]) -> dict[str, Any]:
-    """Each task that the file has, and the mean of their correlations."""
-    p = torch.empty(len(own), len(TASKS))
+    """Each task that the file has, along either strand and along the given one; the mean of their correlations."""
+    strands = torch.empty(2, len(own), len(TASKS))
     for index, batch in plain(own):
-        p[torch.from_numpy(index)] = model.predict(batch.x, batch.lengths)
+        strands[:, torch.from_numpy(index)] = model.predict(batch.x, batch.lengths)
+    p = either(strands)
     found: dict[str, Any] = {}
     for k, task in enumerate(TASKS):
         rows = [i for i, r in enumerate(own.records) if r.task == task]
         if rows:
             y = torch.tensor([int(own.records[i].label) for i in rows])
-            found[task] = _binary(p[rows, k] > 0.5, y)
+            found[task] = _binary(p[rows, k] > 0.5, y) | {"given_strand": _binary(strands[0, rows, k] > 0.5, y)}
             if task in about.get("kmers", {}):
                 score = Kmers.from_json(about["kmers"][task]).scores([own.records[i].sequence for i in rows])
                 found[task]["correlation_kmers"] = _binary(score > 0.5, y)["correlation"]
-    mean = sum(v["correlation"] for v in found.values()) / max(1, len(found))
-    return {"correlation": mean, **found}
+    mean, given = (
+        sum(v["correlation"] for v in own) / max(1, len(found))
+        for own in (list(found.values()), [v["given_strand"] for v in found.values()])
+    )
+    return {"correlation": mean, "correlation_given_strand": given, **found}
 
 
 def protein(model: Any, own: Sequences, about: dict[str, Any]) -> dict[str, Any]:

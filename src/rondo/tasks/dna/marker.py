@@ -11,6 +11,7 @@ import torch
 
 from rondo.models.store import load_task
 from rondo.tasks.dna import readings, scan
+from rondo.tasks.dna.data import SPANS
 from rondo.tasks.dna.effects import effect_map
 from rondo.tasks.dna.letters import DnaError, Floats, bases
 from rondo.tasks.dna.model import GeneModel
@@ -106,9 +107,9 @@ def notes(sequence: str, found: list[Segment], promoters: bool = False) -> list[
         )
     elif all(one.kind == "unsure" for one in found):
         said.append("没有足够的把握 / nothing here is sure enough to be named")
-    if promoters and size < min(scan.SPANS):
+    if promoters and size < min(SPANS):
         said.append("太短，说不了启动子 / too short to say whether a promoter is here: it takes 81 bases or 251")
-    elif promoters and size < max(scan.SPANS):
+    elif promoters and size < max(SPANS):
         said.append("植物与小鼠的启动子要 251 个碱基 / too short to say of promoters of plants and mouse: 251 bases")
     if unknown := sum(c not in "ACGTUacgtu" for c in sequence):
         said.append(f"{unknown} 个碱基不明确 / {unknown} base{'s are' if unknown > 1 else ' is'} ambiguous")

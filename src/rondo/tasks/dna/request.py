@@ -87,12 +87,13 @@ class Site(BaseModel):
 
 
 class Promoter(BaseModel):
-    """How likely a window is a promoter of a kind, the likeliest window of the sequence."""
+    """How likely a window is a promoter of a kind, along either strand: the likeliest window of the sequence."""
 
     task: str
     p: float
     start: int
     end: int
+    strand: Literal["+", "-"] = Field(description="along which it is likelier")
 
 
 class Effects(BaseModel):

@@ -7,27 +7,28 @@ promoter, whereas a fifth to a third of the training's were: along genomes most 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from rondo.tasks.dna.data import TASKS
+from rondo.tasks.dna.data import SPANS, TASKS
 from rondo.tasks.dna.letters import Floats, bases
-from rondo.tasks.dna.promoter import PromoterModel
+from rondo.tasks.dna.promoter import PromoterModel, either
 from rondo.tasks.dna.request import Promoter
 
-SPANS = (251, 251, 251, 81, 81)  # bases of a promoter's window, of each of TASKS
+STRANDS: tuple[Literal["+"], Literal["-"]] = ("+", "-")
 HOP = 10  # bases from one window to the next
 ROWS = 256  # windows that are read at once
 
 
 def windows(model: PromoterModel, x: Floats, span: int, starts: Sequence[int]) -> Tensor:
-    """p [N, tasks] of the windows of `span` bases that begin at `starts`."""
+    """p [2, N, tasks] along either strand of the windows of `span` bases that begin at `starts`."""
     parts = [starts[k : k + ROWS] for k in range(0, len(starts), ROWS)]
     read = (model.predict(torch.from_numpy(np.stack([x[s : s + span] for s in own]))) for own in parts)
-    return torch.cat(list(read)) if parts else torch.zeros(0, len(TASKS))
+    return torch.cat(list(read), 1) if parts else torch.zeros(2, 0, len(TASKS))
 
 
 def likeliest(model: PromoterModel, x: Floats) -> list[Promoter]:
@@ -37,20 +38,23 @@ def likeliest(model: PromoterModel, x: Floats) -> list[Promoter]:
         if len(x) < span:
             continue
         starts = sorted({*range(0, len(x) - span + 1, HOP), len(x) - span})
-        p = windows(model, x, span, starts)
+        strands = windows(model, x, span, starts)
+        p, along = either(strands), strands.argmax(0)
         for k, task in enumerate(TASKS):
             if SPANS[k] == span:
                 at = int(p[:, k].argmax())
-                found.append(Promoter(task=task, p=float(p[at, k]), start=starts[at], end=starts[at] + span))
+                window = {"start": starts[at], "end": starts[at] + span, "strand": STRANDS[int(along[at, k])]}
+                found.append(Promoter(task=task, p=float(p[at, k]), **window))
     return sorted(found, key=lambda one: TASKS.index(one.task))
 
 
 @dataclass(frozen=True)
 class _Run:
-    """Windows that overlap: the likeliest one, and where the last of them ends."""
+    """Windows that overlap: the likeliest one with its strand, and where the last of them ends."""
 
     start: int
     p: float
+    along: int
     end: int
 
 
@@ -69,10 +73,11 @@ class Scan:
         x, lines = bases(self._text), []
         for span in sorted(self._next):
             starts = self._starts(span, end)
-            p = windows(self._model, x, span, [s - self._offset for s in starts])
+            strands = windows(self._model, x, span, [s - self._offset for s in starts])
+            p, along = either(strands), strands.argmax(0)
             for k in (k for k, own in enumerate(SPANS) if own == span):
-                for start, value in zip(starts, p[:, k].tolist(), strict=True):
-                    lines += self._window(k, start, value)
+                for start, value, strand in zip(starts, p[:, k].tolist(), along[:, k].tolist(), strict=True):
+                    lines += self._window(k, _Run(start, value, strand, start + span))
         keep = len(self._text) - min(len(self._text), max(SPANS) + HOP)
         self._text, self._offset = self._text[keep:], self._offset + keep
         if end:
@@ -87,16 +92,16 @@ class Scan:
             starts.append(last)
         return starts
 
-    def _window(self, k: int, start: int, p: float) -> list[str]:
-        if p < self._least:
+    def _window(self, k: int, new: _Run) -> list[str]:
+        if new.p < self._least:
             return []
-        run, end = self._open.get(k), start + SPANS[k]
-        if run is None or start >= run.end:
-            self._open[k] = _Run(start, p, end)
+        run = self._open.get(k)
+        if run is None or new.start >= run.end:
+            self._open[k] = new
             return [] if run is None else [self._line(k, run)]
-        self._open[k] = _Run(start, p, end) if p > run.p else _Run(run.start, run.p, end)
+        self._open[k] = new if new.p > run.p else replace(run, end=new.end)
         return []
 
     def _line(self, k: int, run: _Run) -> str:
         end = run.start + SPANS[k]
-        return f"{self._name}\t{run.start}\t{end}\tpromoter_{TASKS[k]}\t{round(1000 * run.p)}\t."
+        return f"{self._name}\t{run.start}\t{end}\tpromoter_{TASKS[k]}\t{round(1000 * run.p)}\t{STRANDS[run.along]}"

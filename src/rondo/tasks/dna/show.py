@@ -32,7 +32,8 @@ def show(response: DnaResponse, console: Console | None = None) -> None:
         console.print(Text(f"{site.after + 1:>7}|{site.after + 2:<7} {SITES[site.kind]}  {site.p:.0%}"))
     for promoter in response.promoters:
         place = f"{promoter.start + 1:>7}-{promoter.end:<7}"
-        console.print(Text(f"{place} 启动子 promoter {TASKS[promoter.task]}  {promoter.p:.0%}", "dim"))
+        kind = f"启动子 promoter {TASKS[promoter.task]} {promoter.strand}"
+        console.print(Text(f"{place} {kind}  {promoter.p:.0%}", "dim"))
     for note in response.notes:
         console.print(Text(note, "yellow"))
 

@@ -17,7 +17,8 @@ from rondo.models.tagger import Tagger
 from rondo.render.load import load_cell
 from rondo.tasks.dna import readings
 from rondo.tasks.dna.config import DnaConfig
-from rondo.tasks.dna.data import SITES, STRUCTURES, TASKS, Record, Sequences, batches, plain, read
+from rondo.tasks.dna.control import Control
+from rondo.tasks.dna.data import SITES, SPANS, STRUCTURES, TASKS, Record, Sequences, batches, of_task, plain, read
 from rondo.tasks.dna.kmers import Kmers
 from rondo.tasks.dna.letters import AMINO
 from rondo.tasks.dna.model import GeneModel
@@ -47,7 +48,7 @@ ABOUT: dict[str, dict[str, Any]] = {
         "licence": "MIT (the copy); the PDB is public",
     },
 }
-Model = GeneModel | PromoterModel | Tagger
+Model = GeneModel | PromoterModel | Tagger | Control
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,9 @@ def build(config: DnaConfig) -> Model:
             return GeneModel(cell, hidden, layers, course=config.course, **options)
         if config.kind == "protein":
             return Tagger(cell, len(AMINO), len(STRUCTURES), hidden, layers, bidirectional=True, **options)
+        if config.network == "cnn":
+            span = SPANS[TASKS.index(config.only)]
+            return Control("elman", len(TASKS), span, hidden, config.channels, config.width, config.pool)
         return PromoterModel(cell, len(TASKS), hidden, layers, **options)
     except ValueError as error:
         raise ConfigError(str(error)) from None
@@ -147,20 +151,23 @@ def resume(folder: Path, console: Console | None = None) -> Run[DnaConfig]:
     return _trained(Run.open(folder, DnaConfig), console, go_on=True)
 
 
-def load(files: dict[str, list[Path]], kind: str) -> Splits:
-    """The sequences of a run's files. Raises ConfigError where they are of another kind."""
+def load(files: dict[str, list[Path]], kind: str, only: str = "") -> Splits:
+    """The sequences of a run's files, or those of one task. Raises ConfigError where they are of another kind."""
     parts = {}
     for part, (file,) in files.items():
         found, records = read(file)
         if found != kind:
             raise ConfigError(f"{file} holds {found} records, the configuration says kind = {kind!r}")
-        parts[part] = Sequences(kind, records)
+        own = of_task(records, only)
+        if not own:
+            raise ConfigError(f"{file} holds no sequence of {only}: only is one of {', '.join(TASKS)}")
+        parts[part] = Sequences(kind, own)
     return Splits(parts["train"], parts["valid"])
 
 
 def _trained(run: Run[DnaConfig], console: Console | None, go_on: bool) -> Run[DnaConfig]:
     console = console or Console(highlight=False)
-    splits = load(run.data(), run.config.kind)
+    splits = load(run.data(), run.config.kind, run.config.only)
     say = functools.partial(console.print, markup=False, soft_wrap=True)
     say(f"{len(splits.train):,} sequences to train on, {len(splits.valid):,} held out")
     show(loop.training(run, job(run.config, splits), go_on, say), lambda nats: nats, "nats", console)
