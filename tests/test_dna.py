@@ -19,8 +19,8 @@ from rondo.data.batch import Batch
 from rondo.models.crf import CRF
 from rondo.models.store import save_model
 from rondo.tasks.dna import readings
-from rondo.tasks.dna.config import DnaConfig
-from rondo.tasks.dna.data import MIDDLE, SETS, SITES, TASKS, WINDOW, Record, Sequences, batches, read
+from rondo.tasks.dna.config import TASKS, DnaConfig
+from rondo.tasks.dna.data import MIDDLE, SETS, SITES, WINDOW, Record, Sequences, batches, read
 from rondo.tasks.dna.effects import effect_map
 from rondo.tasks.dna.evaluate import evaluate
 from rondo.tasks.dna.fasta import CONTEXT, PIECE, pieces, records

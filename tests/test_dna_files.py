@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from rondo.cli import main
 from rondo.models.store import load_task, save_model
 from rondo.tasks.dna import scan
-from rondo.tasks.dna.config import DnaConfig
-from rondo.tasks.dna.data import SPANS, STRUCTURES, TASKS, Record
+from rondo.tasks.dna.config import TASKS, DnaConfig
+from rondo.tasks.dna.data import SPANS, STRUCTURES, Record
 from rondo.tasks.dna.effects import effect_map, effects
 from rondo.tasks.dna.evaluate import evaluate
 from rondo.tasks.dna.kmers import Kmers, counts

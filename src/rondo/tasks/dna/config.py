@@ -9,6 +9,7 @@ from rondo.train.config import PRECISIONS, Config, ConfigError, check_choice, ch
 
 KINDS = ("splice", "promoters", "protein")
 NETWORKS = ("recurrent", "cnn")
+TASKS = ("arabidopsis_non_tata", "arabidopsis_tata", "mouse_tata", "ecoli_sigma70", "bacillus")  # of promoters
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class DnaConfig(Config):
         check_choice("kind", self.kind, KINDS)
         check_choice("precision", self.precision, PRECISIONS)
         check_choice("network", self.network, NETWORKS)
+        check_choice("only", self.only, ("", *TASKS))
         if (self.only or self.network == "cnn") and self.kind != "promoters":
             raise ConfigError("only promoters have several tasks and a control: only stays empty, network recurrent")
         if self.network == "cnn" and not self.only:

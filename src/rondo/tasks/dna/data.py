@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rondo.data.batch import IGNORED, Batch
 from rondo.data.bucket import shuffled
 from rondo.data.read import json_lines, text
+from rondo.tasks.dna.config import TASKS
 from rondo.tasks.dna.letters import DnaError, bases, residues
 from rondo.tasks.dna.model import ACCEPTOR, ANYTHING, DONOR, EXON, INTRON
 
@@ -26,7 +27,6 @@ Ints = NDArray[np.int64]
 SITES = ("EI", "IE", "N")  # donor, acceptor, neither
 WINDOW = 60  # bases of a window; its junction stands in the middle
 MIDDLE = WINDOW // 2
-TASKS = ("arabidopsis_non_tata", "arabidopsis_tata", "mouse_tata", "ecoli_sigma70", "bacillus")
 SPANS = (251, 251, 251, 81, 81)  # bases of a promoter's window, of each of TASKS
 STRUCTURES = "HELTSGBI"  # of a residue, in the notation of DSSP; L: none of the others
 
@@ -86,8 +86,11 @@ def _protein(sequence: str, labels: str, where: str) -> Record:
 
 
 def of_task(records: list[Record], task: str) -> list[Record]:
-    """The records of a task; all of them where it is empty."""
-    return [r for r in records if r.task == task] if task else records
+    """The records of a task; all of them where it is empty. Raises DnaError where there are none."""
+    own = [r for r in records if r.task == task] if task else records
+    if not own:
+        raise DnaError(f"there is no sequence of {task}: tasks are {', '.join(TASKS)}")
+    return own
 
 
 class Sequences:

@@ -22,8 +22,9 @@ from rondo.files import FileError
 from rondo.models.bag import Bag
 from rondo.models.store import load_model
 from rondo.tasks.dna import readings
+from rondo.tasks.dna.config import TASKS
 from rondo.tasks.dna.control import Control
-from rondo.tasks.dna.data import SITES, STRUCTURES, TASKS, Sequences, of_task, plain, read
+from rondo.tasks.dna.data import SITES, STRUCTURES, Sequences, of_task, plain, read
 from rondo.tasks.dna.kmers import Kmers
 from rondo.tasks.dna.letters import DnaError
 from rondo.tasks.dna.model import SHAPES

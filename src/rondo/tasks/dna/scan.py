@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rondo.tasks.dna.data import SPANS, TASKS
+from rondo.tasks.dna.config import TASKS
+from rondo.tasks.dna.data import SPANS
 from rondo.tasks.dna.letters import Floats, bases
 from rondo.tasks.dna.promoter import PromoterModel, either
 from rondo.tasks.dna.request import Promoter

@@ -16,9 +16,9 @@ from rondo.models.bag import Bag
 from rondo.models.tagger import Tagger
 from rondo.render.load import load_cell
 from rondo.tasks.dna import readings
-from rondo.tasks.dna.config import DnaConfig
+from rondo.tasks.dna.config import TASKS, DnaConfig
 from rondo.tasks.dna.control import Control
-from rondo.tasks.dna.data import SITES, SPANS, STRUCTURES, TASKS, Record, Sequences, batches, of_task, plain, read
+from rondo.tasks.dna.data import SITES, SPANS, STRUCTURES, Record, Sequences, batches, of_task, plain, read
 from rondo.tasks.dna.kmers import Kmers
 from rondo.tasks.dna.letters import AMINO
 from rondo.tasks.dna.model import GeneModel
@@ -158,10 +158,7 @@ def load(files: dict[str, list[Path]], kind: str, only: str = "") -> Splits:
         found, records = read(file)
         if found != kind:
             raise ConfigError(f"{file} holds {found} records, the configuration says kind = {kind!r}")
-        own = of_task(records, only)
-        if not own:
-            raise ConfigError(f"{file} holds no sequence of {only}: only is one of {', '.join(TASKS)}")
-        parts[part] = Sequences(kind, own)
+        parts[part] = Sequences(kind, of_task(records, only))
     return Splits(parts["train"], parts["valid"])
 
 
