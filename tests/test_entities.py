@@ -32,7 +32,7 @@ from rondo.tasks.entities import files as f
 from rondo.tasks.entities.chain import Chain
 from rondo.tasks.entities.config import EntitiesConfig
 from rondo.tasks.entities.data import Corpus, Sentence, batches, read_sentences
-from rondo.tasks.entities.directions import NONE, SENTENCES, compare
+from rondo.tasks.entities.directions import BOTH, FORWARD, NONE, SENTENCES, Reader, compare
 from rondo.tasks.entities.evaluate import evaluate
 from rondo.tasks.entities.features import Features, folded, packed, shape, unpacked
 from rondo.tasks.entities.finder import Finder, model_for
@@ -699,7 +699,7 @@ def test_a_tagger_without_a_chain_is_measured_too(name: str, tmp_path: Path) -> 
 
 @pytest.mark.skipif("entities-both" not in HERE, reason="the two taggers are not bundled")
 def test_only_what_reads_both_ways_tells_the_two_apart() -> None:
-    bears, president = compare()
+    bears, president = compare(Reader.load(FORWARD), Reader.load(BOTH))
     at = [next(k for k, w in enumerate(c.words) if w.text == "Teddy") for c in (bears, president)]
     one, two = bears.words[at[0]], president.words[at[1]]
     assert bears.parameters["forward"] == bears.parameters["both"]

@@ -89,10 +89,10 @@ def _file(file: Path, out: Path | None, language: str, dictionary: Path | None, 
 
 
 def _directions(text: str, as_json: bool) -> None:
-    from rondo.tasks.entities.directions import SENTENCES, compare
+    from rondo.tasks.entities.directions import BOTH, FORWARD, SENTENCES, Reader, compare
     from rondo.tasks.entities.show import show_directions
 
-    found = compare([text] if text else list(SENTENCES))
+    found = compare(Reader.load(FORWARD), Reader.load(BOTH), [text] if text else SENTENCES)
     if as_json:
         print(json.dumps([one.model_dump() for one in found], ensure_ascii=False, indent=1))
     else:

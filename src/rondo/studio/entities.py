@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from rondo.studio import models
 from rondo.studio.queue import Record, in_steps, in_thread, respond
-from rondo.tasks.entities.directions import SENTENCES, Compared, compare
+from rondo.tasks.entities.directions import BOTH, FORWARD, SENTENCES, Compared, compare
 from rondo.tasks.entities.finder import model_for
 from rondo.tasks.entities.labels import bio
 from rondo.tasks.entities.request import EntitiesRequest, EntitiesResponse, Fixed, entities_request
@@ -155,7 +155,7 @@ def _tokens(entity: Record, places: Sequence[Place]) -> tuple[int, int, str]:
 
 def compared(order: DirectionsRequest) -> DirectionsResponse:
     """Both sentences, and the bits in which each tagger's answers differ at the words that they share."""
-    one, two = compare(order.texts)
+    one, two = compare(models.reader(FORWARD), models.reader(BOTH), order.texts)
     pairs = list(takewhile(lambda pair: pair[0].text == pair[1].text, zip(one.words, two.words, strict=False)))
     return DirectionsResponse(
         sentences=[one, two],

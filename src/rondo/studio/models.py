@@ -11,6 +11,7 @@ from rondo import bundled
 from rondo.tasks.captions.describer import Describer
 from rondo.tasks.couplet.writer import Writer
 from rondo.tasks.dna.marker import Marker
+from rondo.tasks.entities.directions import Reader
 from rondo.tasks.entities.finder import Finder
 from rondo.tasks.music.composer import Composer
 from rondo.tasks.music.harmoniser import Harmoniser
@@ -63,6 +64,12 @@ def language(name: str) -> LanguageModel:
 def finder(name: str) -> Finder:
     """A bundled model of named entities: entities-zh, entities-en."""
     return Finder.load(name)
+
+
+@once
+def reader(name: str) -> Reader:
+    """A bundled tagger that reads forward or both ways: entities-forward, entities-both."""
+    return Reader.load(name)
 
 
 @once

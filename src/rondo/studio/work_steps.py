@@ -15,9 +15,9 @@ from rondo.models.tagger import Tagger
 from rondo.probes import agreement, sentences
 from rondo.render.lines import forward
 from rondo.render.live import Spoken, spoken
-from rondo.studio.models import once
+from rondo.studio.models import reader
 from rondo.studio.work_inside import InsideError, probed
-from rondo.tasks.entities.directions import Reader
+from rondo.tasks.entities.directions import BOTH, FORWARD
 from rondo.tasks.entities.text import tokens_of
 
 MOST_WORDS = 16  # of a sentence whose every gradient is drawn
@@ -134,12 +134,6 @@ def _telling(model: Tagger, words: list[str], inside: sentences.Inside) -> list[
 # --- reach -----------------------------------------------------------------------------------------
 
 
-@once
-def reader(name: str) -> Reader:
-    """A bundled tagger of one direction or of both."""
-    return Reader.load(name)
-
-
 def _words(sentence: str) -> list[str]:
     found = [sentence[a:b] for a, b in tokens_of(sentence, "en")]
     if not 2 <= len(found) <= MOST_WORDS:
@@ -161,7 +155,7 @@ def drawn_sight(sentence: str, cell: str, layers: int, bidirectional: bool, seed
 @functools.lru_cache(maxsize=32)
 def tagger_sight(sentence: str, bidirectional: bool) -> tuple[list[str], reach.Sight]:
     """The same of a trained tagger of names: of its scores, by the vector of each word."""
-    words, found = _words(sentence), reader("entities-both" if bidirectional else "entities-forward")
+    words, found = _words(sentence), reader(BOTH if bidirectional else FORWARD)
     model = precise(found.model)
     with torch.no_grad():
         x = model.body.inputs(torch.from_numpy(found.features.encode(words)).unsqueeze(0))[0]

@@ -28,6 +28,7 @@ from rondo.tasks.entities.lexicon import Lexicon
 from rondo.tasks.entities.request import EntitiesError
 from rondo.tasks.entities.text import tokens_of
 
+FORWARD, BOTH = "entities-forward", "entities-both"  # the bundled taggers
 SENTENCES = ('He said, "Teddy bears are on sale!"', 'He said, "Teddy Roosevelt was a great President!"')
 NONE = "none"
 LONGEST = 300
@@ -112,13 +113,10 @@ def decoded(model: Tagger, x: Sequence[Ints], types: Sequence[str]) -> list[list
     return found
 
 
-def compare(
-    texts: Sequence[str] = SENTENCES, forward: Path | str = "entities-forward", both: Path | str = "entities-both"
-) -> list[Compared]:
+def compare(forward: Reader, both: Reader, texts: Sequence[str] = SENTENCES) -> list[Compared]:
     """What the two taggers say of each word of some English sentences. Raises EntitiesError for one without words, or
     of more than 300 characters."""
-    readers = Reader.load(forward), Reader.load(both)
-    return [_compared(text, *readers) for text in texts]
+    return [_compared(text, forward, both) for text in texts]
 
 
 def _compared(text: str, forward: Reader, both: Reader) -> Compared:

@@ -36,6 +36,7 @@ HELD_OUT = 120  # sentences
 SHORTEST, LONGEST = 8, 60  # letters of a sentence
 WORDS = 12_000  # of the list that decoding may choose from
 TEXTS = 20_000  # sentences of the language model
+RATE = 16_000  # samples a second: at half of it f, s and th are hardly told apart
 PROGRAM = "espeak-ng"
 
 
@@ -81,7 +82,7 @@ def spoken(lines: Sequence[str], count: int, voices: Sequence[str], rate: int, s
 
 
 def speak(
-    line: str, voice: str, speed: int = 160, pitch: int = 50, gap: int = 0, rate: int = 8000
+    line: str, voice: str, speed: int = 160, pitch: int = 50, gap: int = 0, rate: int = RATE
 ) -> NDArray[np.int16]:
     """One sentence [N] at `rate`. Raises SpeechError where the program is missing or fails."""
     if not shutil.which(PROGRAM):
@@ -128,11 +129,11 @@ def write(out: Path, data: Path, count: int, seed: int) -> Path:
     """Sentences of `valid` spoken by voices that are unheard in training, the fox first, as WAV files and a list of
     them; the list's path."""
     lines = texts(data / "mt-tatoeba-fra-eng" / "valid.tsv.gz")
-    made = [Spoken(speak(FOX, "en-us+m7"), FOX, "en-us+m7"), *spoken(lines, count - 1, VOICES["valid"], 8000, seed)]
+    made = [Spoken(speak(FOX, "en-us+m7"), FOX, "en-us+m7"), *spoken(lines, count - 1, VOICES["valid"], RATE, seed)]
     out.mkdir(parents=True, exist_ok=True)
     rows = []
     for k, one in enumerate(made):
-        write_aside(out / f"{k:04}.wav", write_wav(of_16_bits(one.samples), 8000))
+        write_aside(out / f"{k:04}.wav", write_wav(of_16_bits(one.samples), RATE))
         row = {"audio": f"{k:04}.wav", "text": one.text, "speaker": one.voice, "synthetic": version()}
         rows.append(json.dumps(row) + "\n")
     write_aside(out / "sentences.jsonl", "".join(rows).encode())
