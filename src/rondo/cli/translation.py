@@ -43,6 +43,10 @@ def translate(
     model: Annotated[
         str, typer.Option(metavar="RUN", help="a run, a model file, or a bundled model [translation-DIRECTION]")
     ] = "",
+    reverse: Annotated[
+        str,
+        typer.Option(metavar="RUN", help="a model of the other direction, to choose among the beam with; none: none"),
+    ] = "",
     as_json: Annotated[
         bool, typer.Option("--json", help="print JSON: words, alignments, the other translations")
     ] = False,
@@ -60,12 +64,12 @@ def translate(
         raise TranslationError("--out 要与 --file 同用 / --out goes with --file")
     entries = read_glossary(glossary) if glossary else []
     if file is not None:
-        _document(file, out, encoding, entries, beam, _load(model, direction, to))
+        _document(file, out, encoding, entries, beam, _load(model, direction, to, reverse))
         return
     if not text and sys.stdin.isatty():
         raise TranslationError("请给出要翻译的文字，或用 --file / give a text to translate, or --file")
     given = text if text and text != "-" else _decoded(sys.stdin.buffer.read(), "stdin", encoding)[0]
-    _text(given, entries, beam, nbest, prefix, as_json, (model, direction, to))
+    _text(given, entries, beam, nbest, prefix, as_json, (model, direction, to, reverse))
 
 
 def _text(
@@ -75,7 +79,7 @@ def _text(
     nbest: int,
     prefix: str,
     as_json: bool,
-    wanted: tuple[str, str, str],
+    wanted: tuple[str, str, str, str],
 ) -> None:
     from rondo.tasks.translation.request import translation_request
 
@@ -91,7 +95,7 @@ def _text(
         show(response, nbest)
 
 
-def _load(model: str, direction: str, to: str) -> Translator:
+def _load(model: str, direction: str, to: str, reverse: str) -> Translator:
     """The model of a name, else of a direction. Raises TranslationError where they contradict each other."""
     from rondo import bundled
     from rondo.tasks.translation.request import TranslationError
@@ -112,7 +116,7 @@ def _load(model: str, direction: str, to: str) -> Translator:
             f"没有 {wanted} 的模型，现有 {'、'.join(known) or '无'}；或用 --model / "
             f"no bundled model translates {wanted}; there are: {', '.join(known) or 'none'}; or give --model"
         )
-    found = Translator.load(model or f"translation-{wanted}")
+    found = Translator.load(model or f"translation-{wanted}", reverse)
     if (direction and found.direction != direction) or (to and found.target_language != to):
         asked = direction or f"…-{to}"
         raise TranslationError(

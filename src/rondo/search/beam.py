@@ -138,15 +138,16 @@ def _check_any(found: Results, ranked: _Ranked, kept: Tensor, step: int) -> None
         )
 
 
-def _norm(length: int, penalty: float) -> float:
-    """lp of Wu et al., eq. 14."""
+def length_penalty(length: int, penalty: float) -> float:
+    """lp of Wu et al., eq. 14, of a hypothesis of `length` symbols, its end included."""
     return float(((5 + length) / 6) ** penalty)
 
 
 def _settled(found: Results, ranked: _Ranked, going: Tensor, penalty: float, chosen: int) -> Tensor:
     """Whether what goes on, `chosen` symbols long, can no longer be among a row's best: [R]."""
     best = ranked.total.masked_fill(~going, -torch.inf).amax(1)
-    bound = best / max(_norm(chosen + 1, penalty), _norm(found.symbols.shape[2], penalty))  # lp is monotonic
+    longest = found.symbols.shape[2]  # lp is monotonic
+    bound = best / max(length_penalty(chosen + 1, penalty), length_penalty(longest, penalty))
     return bound <= found.score[ranked.rows, -1]  # -inf until there are as many as wanted
 
 
@@ -172,7 +173,7 @@ def _add(found: Results, alive: _Alive, ranked: _Ranked, which: Tensor, penalty:
         "lengths": torch.where(which, t if finished else t + 1, 0),
         "finished": which & finished,
         "log_probability": total,
-        "score": total / _norm(t + 1, penalty),
+        "score": total / length_penalty(t + 1, penalty),
     }
     both = {name: torch.cat([getattr(found, name)[rows], v], 1) for name, v in new.items()}
     order = both["score"].argsort(dim=1, descending=True, stable=True)

@@ -10,10 +10,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from rondo import bundled
 from rondo.data import DOCUMENTS
-from rondo.data.batch import Batch
+from rondo.data.batch import IGNORED, Batch
 from rondo.data.text import DataError, Numbered, held_out
 from rondo.data.vocab import UNKNOWN, Vocab, split_words
 from rondo.data.vocab import from_json as vocab_from_json
@@ -25,6 +26,7 @@ from rondo.search.sample import stream
 from rondo.search.steps import Step, steps
 from rondo.train.fit import mean_loss
 
+ROWS = 64  # texts that are read side by side
 BEFORE = 256  # symbols that a row of an evaluation reads before those that count
 UNITS = {"character": "bits per character", "word": "perplexity", "subword": "perplexity per piece"}
 
@@ -51,13 +53,22 @@ class LanguageModel:
         """Each text by itself, as a document of its own: every symbol and its surprisal, -log2 p, in bits; the end of
         the text is the last symbol."""
         found = []
-        for text in texts:
-            numbers = Numbered.of([text], self.vocab, "none")
-            x = torch.from_numpy(numbers.symbols).unsqueeze(0)
-            bits = self.model.nats(Batch(x[:, :-1], x[:, 1:]))[0][0] / math.log(2)
-            pieces = [self.vocab.decode([n]) for n in numbers.symbols[1:].tolist()]
-            found.append(list(zip(pieces, bits.tolist(), strict=True)))
+        for symbols, nats in self.nats(texts):
+            pieces = [self.vocab.decode([n]) for n in symbols]
+            found.append([(p, n / math.log(2)) for p, n in zip(pieces, nats, strict=True)])
         return found
+
+    def nats(self, texts: Sequence[str]) -> Iterator[tuple[list[int], list[float]]]:
+        """The same in nats, by symbols."""
+        rows = [torch.from_numpy(Numbered.of([text], self.vocab, "none").symbols) for text in texts]
+        for first in range(0, len(rows), ROWS):
+            own = rows[first : first + ROWS]
+            x = pad_sequence(own, batch_first=True)
+            y = pad_sequence(own, batch_first=True, padding_value=IGNORED)
+            sizes = torch.tensor([len(row) - 1 for row in own])
+            every, _ = self.model.nats(Batch(x[:, :-1], y[:, 1:], sizes))
+            for row, size, nats in zip(own, sizes.tolist(), every.tolist(), strict=True):
+                yield row[1:].tolist(), nats[:size]
 
     def evaluate(self, text: str, rows: int = 1) -> dict[str, Any]:
         """Loss on a text. One row gives the exact value; more are faster, each begun with the symbols before it."""

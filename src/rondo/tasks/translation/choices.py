@@ -74,8 +74,8 @@ def choices(translator: Translator, request: ChoicesRequest) -> ChoicesResponse:
     forced = [place.prefix, *([*place.prefix, *symbols] for _, _, symbols in found)]
     inner = [translator.ends.inner(place.text(symbols)) for symbols in [(), *(symbols for _, _, symbols in found)]]
     own, *others = translator.search([s] * len(forced), request.beam, forced, inner)
-    best = translator.distinct(s, own, min(request.nbest, request.beam))
-    through = [translator.distinct(s, hypotheses, 1)[0] for hypotheses in others]
+    (best,) = translator.best([s], [own], min(request.nbest, request.beam))
+    through = [found[0] for found in translator.best([s] * len(others), others, 1)]
     every = translator.candidates([s] * (len(best) + len(through)), [*best, *through])
     start = order.part.start
     return ChoicesResponse(

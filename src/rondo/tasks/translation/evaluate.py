@@ -7,7 +7,8 @@ translated in a second. A source sentence may stand in several rows, each with a
     single   every row by itself: the translation that its sentence gets, against the one reference of the row
     all      every source sentence once, against all its references
 
-Beside the model stands word-by-word lookup, from the table in the model file. Lengths are in words of the source.
+With a model of the other direction at hand (`channel.py`) the beam is chosen from with it and without. Beside the model
+stands word-by-word lookup, from the table in the model file. Lengths are in words of the source.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 from rondo import bundled
 from rondo.files import FileError
 from rondo.models.store import load_model
+from rondo.tasks.translation.channel import reverse_of
 from rondo.tasks.translation.control import Transformer
 from rondo.tasks.translation.data import Corpus, Pair, plain, read_pairs
 from rondo.tasks.translation.lookup import Lookup, words
@@ -76,9 +78,12 @@ def evaluate(path: Path | str, data: Path, beam: int = BEAM) -> dict[str, Any]:
     }
     found["nats_per_piece"] = mean_loss(translator.model, plain(corpus))
     texts = {"lookup": [translator.lookup(source) for source in table.sources]}
-    for name, width in (("greedy", 1), (f"beam_{beam}", beam)):
+    ways = [("greedy", 1, translator), (f"beam_{beam}", beam, translator)]
+    if translator.reverse:
+        ways.append((f"beam_{beam}_not_read_back", beam, translator.alone()))
+    for name, width, own in ways:
         begun = time.perf_counter()
-        texts[name] = translator.translate(table.sources, beam=width)
+        texts[name] = own.translate(table.sources, beam=width)
         found[f"sentences_per_second_{name}"] = len(table.sources) / (time.perf_counter() - begun)
     found |= {name: scores(table, own, target) for name, own in texts.items()}
     found["by_length"] = by_length(table, texts, target)
@@ -94,7 +99,9 @@ def load(path: Path | str) -> Translator:
         longest = int(about.get("config", {}).get("longest", LONGEST))
         if about["task"] != "translation" or len(pieces) != model.head.symbols:
             raise ValueError("its task or its pieces are others")
-        return Translator(model, pieces, lookup, f"{about['source']}-{about['target']}", longest)
+        direction = f"{about['source']}-{about['target']}"
+        reverse = reverse_of(direction) if str(path) in bundled.names() else ""
+        return Translator(model, pieces, lookup, direction, longest, reverse)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FileError(f"{file} is no model of translation: {error}") from None
 

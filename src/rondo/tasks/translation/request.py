@@ -120,7 +120,10 @@ class Candidate(BaseModel):
     """A translation of a sentence."""
 
     text: str
-    score: float = Field(description="log-probability, divided by the length penalty")
+    score: float = Field(
+        description="by which it is ranked: log-probability, read back by the other direction too where there is one, "
+        "divided by the length penalty"
+    )
     words: list[Word] = Field(description="of the translation, places in `text`")
     alignment: list[list[float]] = Field(
         description="for each word of the translation the attention weight of each word of the source, 1 in all"

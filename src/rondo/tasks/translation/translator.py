@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from rondo import bundled
 from rondo.files import FileError
 from rondo.models.seq2seq import Seq2Seq
 from rondo.models.store import load_task
 from rondo.search.beam import beam
 from rondo.search.greedy import greedy
 from rondo.tasks.translation.align import Copy, Floats, word_alignment, word_for_word
+from rondo.tasks.translation.channel import Channel, Read, reverse_of
 from rondo.tasks.translation.data import batch_of
 from rondo.tasks.translation.document import Part, parts, rewrap, whole
 from rondo.tasks.translation.ends import Ends
@@ -59,24 +61,37 @@ class Order:
 
 
 @dataclass(frozen=True)
+class Hypothesis:
+    """The symbols of a translation without their end, the score by which the beam ranked them, and their log p."""
+
+    symbols: list[int]
+    score: float
+    log_p: float
+
+
+@dataclass(frozen=True)
 class Found:
-    """A translation of a sentence, and its score."""
+    """A translation of a sentence, its score, and its log p."""
 
     written: Written
     score: float
+    log_p: float = 0.0
 
 
 class Translator:
-    """A trained model of translation."""
+    """A trained model of translation; `reverse`: a model of the other direction, to choose among the beam with."""
 
-    def __init__(self, model: Seq2Seq, pieces: Pieces, lookup: Lookup, direction: str, longest: int = LONGEST) -> None:
+    def __init__(
+        self, model: Seq2Seq, pieces: Pieces, lookup: Lookup, direction: str, longest: int = LONGEST, reverse: str = ""
+    ) -> None:
         self.model, self.pieces, self.lookup = model, pieces, lookup
-        self.direction, self.longest = direction, longest
+        self.direction, self.longest, self.reverse = direction, longest, reverse
         self.source_language, self.target_language = direction.split("-")
 
     @classmethod
-    def load(cls, name: Path | str = "translation-fr-en") -> Translator:
-        """From a run folder, a model file, or the name of a bundled model. Raises FileError."""
+    def load(cls, name: Path | str = "translation-fr-en", reverse: str = "") -> Translator:
+        """From a run folder, a model file, or the name of a bundled model. `reverse`: a model of the other direction;
+        "": of a bundled model the bundled one; none: none. Raises FileError."""
         model, about = load_task(name, "translation", Seq2Seq, "model of translation")
         try:
             pieces, lookup = Pieces.of_json(about["pieces"]), Lookup.of_json(about["lookup"])
@@ -86,7 +101,18 @@ class Translator:
             raise FileError(f"{name} is no model of translation: {error}") from None
         if len(pieces) != model.head.symbols or direction.count("-") != 1 or not 4 <= longest <= 1 << 12:
             raise FileError(f"{name} is no model of translation: its pieces or its languages are others")
-        return cls(model, pieces, lookup, direction, longest)
+        if reverse == "" and name in bundled.names():
+            reverse = reverse_of(direction)
+        return cls(model, pieces, lookup, direction, longest, "" if reverse == "none" else reverse)
+
+    @functools.cached_property
+    def channel(self) -> Channel | None:
+        """What reads translations back, loaded when a beam is first chosen from."""
+        return Channel.load(self.reverse, self.direction) if self.reverse else None
+
+    def alone(self) -> Translator:
+        """The same without a model of the other direction."""
+        return Translator(self.model, self.pieces, self.lookup, self.direction, self.longest)
 
     @functools.cached_property
     def ends(self) -> Ends:
@@ -205,10 +231,10 @@ class Translator:
                 own = ready[at : at + rows]
                 prefixes = [with_prefix(orders[k].prefix, s, self.pieces) if orders[k].prefix else [] for k, s in own]
                 inner = [self.ends.inner(orders[k].prefix) for k, _ in own] if any(prefixes) else []
-                for (k, s), hypotheses in zip(
-                    own, self.search([s for _, s in own], width, prefixes, inner), strict=True
-                ):
-                    yield k, self.distinct(s, hypotheses, nbest, small=not orders[k].part.first)
+                sources = [s for _, s in own]
+                small = [not orders[k].part.first for k, _ in own]
+                best = self.best(sources, self.search(sources, width, prefixes, inner), nbest, small)
+                yield from zip([k for k, _ in own], best, strict=True)
 
     def search(
         self,
@@ -216,8 +242,8 @@ class Translator:
         width: int,
         prefixes: Sequence[Sequence[int]] = (),
         inner: Sequence[torch.Tensor] = (),
-    ) -> list[list[tuple[list[int], float]]]:
-        """Symbols and scores of the translations of each source, the best first.
+    ) -> list[list[Hypothesis]]:
+        """The translations of each source, the best first.
 
         prefixes  symbols that each begins with; inner: [V] of each, what may not follow its prefix
         """
@@ -233,22 +259,45 @@ class Translator:
             found = greedy(predictor, prime, longest, end=end)
         else:
             found = beam(predictor, prime, longest, width=width, nbest=width, penalty=PENALTY, end=end)
-        scores = found.score.tolist()
-        return [
-            [(s, p) for s, p in zip(row, own, strict=False)] for row, own in zip(found.sequences(), scores, strict=True)
-        ]
+        rows = zip(found.sequences(), found.score.tolist(), found.log_probability.tolist(), strict=True)
+        return [[Hypothesis(*own) for own in zip(*row, strict=False)] for row in rows]
 
-    def distinct(
-        self, s: Source, hypotheses: Sequence[tuple[list[int], float]], nbest: int, small: bool = False
-    ) -> list[Found]:
-        """The first nbest translations that differ as text."""
+    def best(
+        self,
+        sources: Sequence[Source],
+        hypotheses: Sequence[Sequence[Hypothesis]],
+        nbest: int,
+        small: Sequence[bool] = (),
+    ) -> list[list[Found]]:
+        """The nbest translations of each source that differ as text, as the channel ranks them where there is one."""
+        rows = zip(sources, hypotheses, small or [False] * len(sources), strict=True)
+        found = [self._distinct(*row) for row in rows]
+        if self.channel and any(len(own) > 1 for own in found):
+            found = self._ranked(self.channel, sources, found)
+        return [own[:nbest] for own in found]
+
+    def _distinct(self, s: Source, hypotheses: Sequence[Hypothesis], small: bool) -> list[Found]:
+        """Those that differ as text, the best first."""
         found: dict[str, Found] = {}
-        for symbols, score in hypotheses:
-            own = written(symbols, s, self.pieces, self.target_language, small)
-            found.setdefault(own.text, Found(own, score))
-            if len(found) == nbest:
-                break
+        for one in hypotheses:
+            own = written(one.symbols, s, self.pieces, self.target_language, small)
+            found.setdefault(own.text, Found(own, one.score, one.log_p))
         return list(found.values())
+
+    @staticmethod
+    def _ranked(channel: Channel, sources: Sequence[Source], found: Sequence[list[Found]]) -> list[list[Found]]:
+        """By the channel's scores. What is all capitals stays as it was ranked: no model has read such words."""
+        read = [
+            Read(s.plain, one.written.text, len(one.written.symbols) + 1, one.log_p)
+            for s, own in zip(sources, found, strict=True)
+            for one in own
+        ]
+        scores = iter(channel.scores(read))
+        ranked = [[replace(one, score=next(scores)) for one in own] for own in found]
+        return [
+            old if s.loud else sorted(own, key=lambda one: -one.score)
+            for s, old, own in zip(sources, found, ranked, strict=True)
+        ]
 
     def sentence(self, order: Order, found: Sequence[Found]) -> Sentence:
         """What is answered of a sentence."""
