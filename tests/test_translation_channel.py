@@ -120,6 +120,9 @@ def test_a_model_of_another_direction_is_refused(tmp_path: Path) -> None:
     assert Translator.load(there, str(back)).alone().channel is None
     with pytest.raises(FileError, match="does not translate en-fr, the other direction of fr-en"):
         _ = Translator.load(there, str(there)).channel
-    for name in ("fr-en", "en-fr"):
-        other = f"translation-{name[3:]}-{name[:2]}"
-        assert channels.reverse_of(name) == (other if other in bundled.names() else "")
+    assert channels.reverse_of(there, "fr-en") == ""
+    for name in (n for n in bundled.names() if n.startswith("translation-")):
+        direction = name.removeprefix("translation-")
+        other = f"translation-{direction[3:]}-{direction[:2]}"
+        for path in (name, bundled.find(name)):
+            assert channels.reverse_of(path, direction) == (other if other in bundled.names() else "")

@@ -24,7 +24,7 @@ from rondo.tasks.translation.data import batch_of
 from rondo.tasks.translation.pieces import Pieces, tidy
 from rondo.train.language import LanguageModel, load_language_model
 
-REVERSE, LANGUAGE, PENALTY = 0.2, 0.15, 0.7  # tuned on Tatoeba valid and Multi30k valid
+REVERSE, LANGUAGE, PENALTY = 0.2, 0.15, 0.4  # tuned on Tatoeba valid and Multi30k valid
 LANGUAGES = {"en": "english"}  # bundled language models of everyday sentences
 ROWS = 256  # pairs side by side
 
@@ -91,7 +91,8 @@ class Channel:
         return [found[r.target] for r in read]
 
 
-def reverse_of(direction: str) -> str:
-    """The bundled model of the other direction; "" where there is none."""
-    name = "translation-" + "-".join(reversed(direction.split("-")))
-    return name if name in bundled.names() else ""
+def reverse_of(name: Path | str, direction: str) -> str:
+    """Of a bundled model the bundled model of the other direction; "" of another model, or where there is none."""
+    other = "translation-" + "-".join(reversed(direction.split("-")))
+    ours = bundled.model_file(name).parent == bundled.FOLDER
+    return other if ours and other in bundled.names() else ""

@@ -100,8 +100,7 @@ def load(path: Path | str) -> Translator:
         if about["task"] != "translation" or len(pieces) != model.head.symbols:
             raise ValueError("its task or its pieces are others")
         direction = f"{about['source']}-{about['target']}"
-        reverse = reverse_of(direction) if str(path) in bundled.names() else ""
-        return Translator(model, pieces, lookup, direction, longest, reverse)
+        return Translator(model, pieces, lookup, direction, longest, reverse_of(path, direction))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FileError(f"{file} is no model of translation: {error}") from None
 

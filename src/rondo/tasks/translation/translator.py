@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rondo import bundled
 from rondo.files import FileError
 from rondo.models.seq2seq import Seq2Seq
 from rondo.models.store import load_task
@@ -101,8 +100,7 @@ class Translator:
             raise FileError(f"{name} is no model of translation: {error}") from None
         if len(pieces) != model.head.symbols or direction.count("-") != 1 or not 4 <= longest <= 1 << 12:
             raise FileError(f"{name} is no model of translation: its pieces or its languages are others")
-        if reverse == "" and name in bundled.names():
-            reverse = reverse_of(direction)
+        reverse = reverse_of(name, direction) if reverse == "" else reverse
         return cls(model, pieces, lookup, direction, longest, "" if reverse == "none" else reverse)
 
     @functools.cached_property
