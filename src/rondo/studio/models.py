@@ -86,7 +86,7 @@ def listener(name: str) -> Listener:
 
 @once
 def translator(direction: str) -> Translator:
-    """The bundled model of a direction of translation: fr-en."""
+    """The bundled model of a direction of translation: fr-en, en-fr."""
     return Translator.load(f"translation-{direction}")
 
 

@@ -174,7 +174,7 @@ function best() {
   strip.className = "strip";
   const into = state.direction.split("-")[1];
   strip.replaceChildren(...candidates.map((c, k) => film(c, k === (sentences[at].pick ?? 0), into, () => take(k))));
-  one("#bench-said").textContent = t("数字是对数概率除以长度罚分，越近 0 越好。点译文里的一个词，看那里还能走哪些路。", "The numbers are log-probabilities over the length penalty: nearer 0 is better. Click a word of the translation to see which other ways there are.");
+  one("#bench-said").textContent = t("数字是对数概率（也算上反方向模型读回原文的）除以长度罚分，越近 0 越好。点译文里的一个词，看那里还能走哪些路。", "The numbers are log-probabilities, with that of reading it back, over the length penalty: nearer 0 is better. Click a word of the translation to see which other ways there are.");
 }
 
 function take(k) {
