@@ -93,6 +93,9 @@ def test_greedy_translations_and_capitals_stay_as_they_are() -> None:
     t, own = small.trained(), with_channel(small.trained(), made(language()))
     sentences = [a for a, _ in small.PAIRS]
     assert own.translate(sentences, beam=1) == t.translate(sentences, beam=1)
+    t = small.trained()
+    missing = Translator(t.model, t.pieces, t.lookup, "fr-en", 40, "nowhere.safetensors")
+    assert missing.translate(sentences, beam=1) == t.translate(sentences, beam=1)  # nothing is loaded for it
     loud = translation_request(text="LE CHAT DORT AVEC LE CHIEN.", beam=5, nbest=5)
     assert own(loud) == t(loud)
 

@@ -269,17 +269,19 @@ class Translator:
     ) -> list[list[Found]]:
         """The nbest translations of each source that differ as text, as the channel ranks them where there is one."""
         rows = zip(sources, hypotheses, small or [False] * len(sources), strict=True)
-        found = [self._distinct(*row) for row in rows]
-        if self.channel and any(len(own) > 1 for own in found):
+        found = [self._distinct(s, own, little, len(own) if self.reverse else nbest) for s, own, little in rows]
+        if any(len(own) > 1 for own in found) and self.channel:
             found = self._ranked(self.channel, sources, found)
         return [own[:nbest] for own in found]
 
-    def _distinct(self, s: Source, hypotheses: Sequence[Hypothesis], small: bool) -> list[Found]:
-        """Those that differ as text, the best first."""
+    def _distinct(self, s: Source, hypotheses: Sequence[Hypothesis], small: bool, most: int) -> list[Found]:
+        """The first of those that differ as text, `most` at most."""
         found: dict[str, Found] = {}
         for one in hypotheses:
             own = written(one.symbols, s, self.pieces, self.target_language, small)
             found.setdefault(own.text, Found(own, one.score, one.log_p))
+            if len(found) == most:
+                break
         return list(found.values())
 
     @staticmethod
