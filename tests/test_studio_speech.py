@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Route
 
 from rondo import bundled
 from rondo.data.audio import Recording, read_audio, write_wav
@@ -187,6 +187,29 @@ def test_a_recording_is_opened_and_a_damaged_one_leaves_a_reason(browser: Browse
         page.set_input_files("#file", {"name": "b.wav", "mimeType": "audio/wav", "buffer": b"not a sound"})
         page.wait_for_selector("#fault:not([hidden])")
         assert "no recording that can be read" in page.inner_text("#fault")
+
+
+@needs_browser
+@pytest.mark.usefixtures("random")
+def test_an_example_that_arrives_late_does_not_replace_the_recording_opened_after_it(
+    browser: Browser, site: str
+) -> None:
+    """Another model is chosen, and while its example is on the way a recording is opened."""
+    with opened(browser, f"{site}/speech", "en") as page:
+        ready(page)
+        late: list[Route] = []
+        page.route("**/speech-fox.wav", lambda route: late.append(route))
+        page.select_option("#model", "speech-digits-live")
+        page.wait_for_function("() => document.querySelector('#heard').textContent.includes('Listening')")
+        page.set_input_files("#file", {"name": "a.wav", "mimeType": "audio/wav", "buffer": SOUND})
+        expected = RANDOM["speech-digits-live"](read_audio(SOUND)).text
+        page.wait_for_function(f"() => document.querySelector('#heard').textContent === {json.dumps(expected)}")
+        ready(page)
+        for route in late:
+            route.fulfill(path=SAMPLES["fox"])
+        page.wait_for_timeout(500)
+        ready(page)
+        assert page.inner_text("#heard") == expected
 
 
 @needs_browser

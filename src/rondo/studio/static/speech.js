@@ -27,14 +27,23 @@ function keep() {
 }
 
 // --- a recording ---
-async function read(blob, least) {
+const fetched = ({ file }) => async (signal) => (await fetch(file, { signal })).blob();
+
+// The recording comes from `source(signal)` inside the run, so one that arrives late never replaces what was asked for after it.
+async function read(source, least) {
   await stop();
   tell(one("#fault"));
-  setSound(blob);
+  setSound(null);
   begin(least);
   try {
     const query = `speech?model=${encodeURIComponent(state.model)}&decoding=${state.decoding}`;
-    const found = await run((signal) => stream(query, blob, { signal, record, queued: (n) => { one("#clock").textContent = n ? t(`前面还有 ${n} 件`, `${n} before this one`) : ""; } }));
+    const queued = (n) => { one("#clock").textContent = n ? t(`前面还有 ${n} 件`, `${n} before this one`) : ""; };
+    const found = await run(async (signal) => {
+      const blob = await source(signal);
+      signal.throwIfAborted();
+      setSound(blob);
+      return stream(query, blob, { signal, record, queued });
+    });
     if (!found) return;
     finish(found);
   } catch (error) {
@@ -146,7 +155,7 @@ async function start() {
   tell(one("#fault"));
   const listening = model()?.live ? model() : models.find((m) => m.live);
   if (!listening) return tell(one("#fault"), new Refused(t("没有能实时听的模型：请打开一段录音", "There is no model that listens live: open a recording")));
-  if (listening !== model()) await choose(listening.name);
+  if (listening !== model()) choose(listening.name);
   const key = [...crypto.getRandomValues(new Uint8Array(8))].map((b) => b.toString(16).padStart(2, "0")).join("");
   const kept = [], pending = [];
   let part = 0, rate = 0, sending = null, failed = null, read = 0;
@@ -211,7 +220,7 @@ function mic(on) {
 }
 
 // --- controls ---
-async function choose(name) {
+function choose(name) {
   state.model = name;
   one("#model").value = name;
   const m = model();
@@ -222,11 +231,11 @@ async function choose(name) {
 }
 
 async function example(name) {
-  const { file, model: wanted } = EXAMPLES[name];
-  if (models.some((m) => m.name === wanted)) await choose(wanted);
+  const { model: wanted } = EXAMPLES[name];
+  if (models.some((m) => m.name === wanted)) choose(wanted);
   state.example = name;
   keep();
-  await read(await (await fetch(file)).blob(), 3);
+  await read(fetched(EXAMPLES[name]), 3);
 }
 
 let last = null; // the recording that was opened
@@ -234,7 +243,7 @@ async function opened(file) {
   last = file;
   state.example = "";
   keep();
-  await read(file);
+  await read(() => file);
 }
 
 one("#open").addEventListener("click", () => one("#file").click());
@@ -242,10 +251,10 @@ one("#file").addEventListener("change", () => { const [file] = one("#file").file
 one("#mic").addEventListener("click", () => (closing ? stop() : start()));
 const again = async () => {
   keep();
-  if (state.example) await read(await (await fetch(EXAMPLES[state.example].file)).blob(), 3);
-  else if (last) await read(last);
+  if (state.example) await read(fetched(EXAMPLES[state.example]), 3);
+  else if (last) await read(() => last);
 };
-one("#model").addEventListener("change", async () => { await choose(one("#model").value); await again(); });
+one("#model").addEventListener("change", () => { choose(one("#model").value); again(); });
 one("#decoding").addEventListener("change", () => { state.decoding = one("#decoding").value; again(); });
 one("#copy").addEventListener("click", () => copy(answer.text, one("#copy")));
 one("#save").addEventListener("click", () => save(new Blob([JSON.stringify(answer, null, 1)], { type: "application/json" }), "speech.json"));
@@ -276,7 +285,7 @@ async function open() {
   state.decoding = given.decoding === "greedy" ? "greedy" : "auto";
   one("#decoding").value = state.decoding;
   const shown = Object.keys(EXAMPLES).filter((name) => models.some((m) => m.name === EXAMPLES[name].model));
-  await choose(models.some((m) => m.name === given.model) ? given.model : models[0].name);
+  choose(models.some((m) => m.name === given.model) ? given.model : models[0].name);
   const wanted = shown.includes(given.example) ? given.example : shown.find((name) => EXAMPLES[name].model === state.model) ?? shown[0];
   if (!wanted) return heard([], [], t("打开话筒，或放一段录音", "Open the microphone, or a recording"));
   await example(wanted);
