@@ -251,8 +251,21 @@ def test_spelling_that_cannot_be() -> None:
     for spelled in [(), (1, 3), (0,), (4,)]:
         with pytest.raises(CTCError, match="word 1 is spelled"):
             Lexicon([(1,), spelled], 4, SEPARATOR)
-    with pytest.raises(CTCError, match="words 0 and 1 are spelled alike"):
-        Lexicon([(1,), (1,)], 4, SEPARATOR)
+
+
+@given(st.integers(0, 6), st.integers(0, 10**6))
+def test_of_words_that_are_spelled_alike_the_likelier_counts(steps: int, seed: int) -> None:
+    """A score that tells each word by the one before it: the best pair of words is found, whichever way it is spelled."""
+    words, random = [(1,), (1,), (2,)], np.random.default_rng(seed)
+    table = np.log(random.dirichlet(np.ones(3), 4))  # [word before, or 3: none; word]
+    score = lambda before, word: float(table[before[-1] if before else 3, word])
+    language, frames = Lexicon(words, 4, SEPARATOR, score), random_frames(steps, 4, seed)
+    for found in prefix_beam(frames, 10**4, language, n=10**4):
+        before: tuple[int, ...] = ()
+        for label in (c for c in found.labels if c != SEPARATOR):
+            before = (*before, max((w for w in range(3) if words[w] == (label,)), key=lambda w: score(before, w)))
+        told = sum(score(before[:k], w) for k, w in enumerate(before))
+        assert found.score == pytest.approx(found.log_prob + told, abs=1e-9)
 
 
 @pytest.mark.parametrize("language", [lambda: None, lambda: Lexicon(_syllables(), 30, 29)])

@@ -39,6 +39,7 @@ from rondo.tasks.speech.evaluate import evaluate
 from rondo.tasks.speech.features import FrontEnd, slopes
 from rondo.tasks.speech.listener import Listener
 from rondo.tasks.speech.model import Recogniser
+from rondo.tasks.speech.request import Word
 from rondo.tasks.speech.templates import Templates, cut
 from rondo.tasks.speech.train import build, resume, train
 from rondo.tasks.speech.words import BestPath, Spoken, Vocabulary, best_path, best_words
@@ -63,6 +64,22 @@ def test_words_and_letters_are_labels_and_back() -> None:
         digits.labels("one eleven")
     with pytest.raises(SpeechError, match="alphabet"):
         Alphabet.from_json({"symbols": []})
+
+
+SAID = {"two": ("t", "uː"), "too": ("t", "uː"), "to": ("t", "uː"), "tie": ("t", "aɪ"), "go": ("g", "oʊ"), "i": ("aɪ",)}
+
+
+def test_sounds_are_labels_and_back() -> None:
+    alphabet = Alphabet.of_sounds(SAID)
+    assert alphabet.text(alphabet.labels("Go TWO")) == "goʊ tuː"
+    assert alphabet.labels("two i") == alphabet.labels("to i")
+    assert Alphabet.from_json(json.loads(json.dumps(alphabet.to_json()))) == alphabet
+    with pytest.raises(SpeechError, match="'fox' is none of the words whose sounds"):
+        alphabet.labels("go fox")
+    told = alphabet.to_json()
+    for wrong in ({"sounds": {"go": "k"}}, {"sounds": {"go": ""}}, {"sounds": {"go": 1}}, {"sounds": [1]}):
+        with pytest.raises(SpeechError, match="alphabet"):
+            Alphabet.from_json(told | wrong)
 
 
 @given(TEXTS, TEXTS)
@@ -276,6 +293,33 @@ def test_a_list_of_words_and_their_order_choose_what_was_said() -> None:
     assert best_words(torch.zeros(0, alphabet.size), alphabet, language) == []
     # no path has room for a word of the list
     assert best_words(frames("z", alphabet, 1 - 1e-9)[:1], alphabet, language) == []
+
+
+@given(st.lists(st.sampled_from(list(SAID)), min_size=1, max_size=5), st.integers(0, 10**6))
+def test_words_that_sound_alike_are_told_by_those_around_them(words: list[str], seed: int) -> None:
+    """The chosen words are the likeliest of all with these sounds, by trying all."""
+    alphabet, random = Alphabet.of_sounds(SAID), np.random.default_rng(seed)
+    texts = [" ".join(random.choice(list(SAID), 4)) for _ in range(6)]
+    language = Vocabulary(sorted(SAID), texts, alphabet)
+    number, end = {w: k for k, w in enumerate(language.words)}, len(SAID)
+
+    def nats(row: tuple[str, ...]) -> float:
+        found = [number[w] for w in row] + [end]
+        return sum(language._score(tuple(found[max(0, k - 2) : k]), w) for k, w in enumerate(found))
+
+    alike = [[w for w in SAID if SAID[w] == SAID[own]] for own in words]
+    read = tuple(language.read([alphabet.labels(w) for w in words]))
+    assert [SAID[w] for w in read] == [SAID[w] for w in words]
+    assert nats(read) == pytest.approx(max(map(nats, itertools.product(*alike))))
+
+
+def test_sounds_become_words_of_the_list() -> None:
+    alphabet, texts = Alphabet.of_sounds(SAID), ["i go to", "go to", "i go too i tie", "two tie", "two go"]
+    language = Vocabulary(sorted(SAID), texts, alphabet)
+    log_probs = frames("two go", alphabet)
+    assert [w.word for w in best_path(log_probs, alphabet)] == ["tuː", "goʊ"]
+    assert [w.word for w in best_words(log_probs, alphabet, language)] == ["two", "go"]
+    assert [w.word for w in best_words(frames("go two", alphabet), alphabet, language)] == ["go", "to"]
 
 
 def test_a_vocabulary_counts_how_likely_a_text_is() -> None:
@@ -549,7 +593,7 @@ def test_recordings_with_their_texts_are_measured(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["speech-digits", "speech-digits-live", "speech-an4", "speech-sentences"])
 def test_shipped_configurations_build(name: str) -> None:
     config = SpeechConfig.load(configs.find(Path(name)))
-    front, alphabet = FrontEnd.of(config), ALPHABETS[config.kind]
+    front, alphabet = FrontEnd.of(config), ALPHABETS.get(config.kind) or Alphabet.of_sounds(SAID)
     model = build(config, front, alphabet)
     scores, _ = model(torch.zeros(1, 50, front.width))
     assert scores.shape[2] == alphabet.size
@@ -585,6 +629,16 @@ def test_without_the_program_sentences_are_refused(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(SpeechError, match="apt-get install espeak-ng"):
         sentences.speak("hello", "en-us")
+    with pytest.raises(SpeechError, match="apt-get install espeak-ng"):
+        sentences.sounds(["hello"])
+
+
+@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="no espeak-ng: apt-get install espeak-ng")
+def test_words_have_sounds_without_stress() -> None:
+    found = sentences.sounds(["fox", "'", "two", "too", "jumped"])
+    assert found["two"] == found["too"]
+    assert found["jumped"] == ("dʒ", "ʌ", "m", "p", "t")
+    assert "'" not in found
 
 
 @pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="no espeak-ng: apt-get install espeak-ng")
@@ -597,9 +651,16 @@ def test_sentences_are_spoken_trained_on_and_measured(tmp_path: Path) -> None:
     listed = sentences.write(tmp_path / "spoken", data, 2, 0)
     rows = [json.loads(line) for line in listed.read_text().splitlines()]
     assert rows[0]["text"] == sentences.FOX
-    assert evaluate(run.folder, listed)["recordings"] == 2
+    found = evaluate(run.folder, listed)
+    assert found["recordings"] == 2
+    assert found["sound_error"] > 0  # hardly trained
+    assert {"word_error", "exact"} <= set(found["with_words"])
     own = Listener.load(run.folder)
     assert any("synthetic" in n for n in own(Recording(beeps(), RATE)).notes)
+    words = {w for w in own(Recording(beeps(), RATE)).text.split()}
+    assert words <= set(own.vocabulary.words)  # type: ignore[union-attr]
+    response = own.response([Word(word="dɒɡ", start=0, end=1, p=1)], 1.0, RATE, "greedy")
+    assert any("(IPA)" in n for n in response.notes)
 
 
 def test_words_of_a_whole_recording_lie_where_it_is_loud() -> None:

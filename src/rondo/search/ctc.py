@@ -206,7 +206,8 @@ class _Prefix:
 class Lexicon:
     """A Language of words: nothing else is decoded.
 
-    words      each word spelled in labels; a word's number is its place
+    words      each word spelled in labels; a word's number is its place. Of words that are spelled alike (in sounds:
+               two, to, too) the one counts that scores best after the words before
     symbols    K; separator: the label that stands between two words
     score      log p(word | words before), words by number; None: 0
     bonus      what every word adds, against the language model's liking for few words
@@ -223,7 +224,7 @@ class Lexicon:
         self._symbols, self._separator, self._bonus = symbols, separator, bonus
         self._score = score or (lambda before, word: 0.0)
         self._next: list[dict[int, int]] = [{}]  # of each node of the tree of beginnings
-        self._word: dict[int, int] = {}  # node -> the word that ends there
+        self._words: dict[int, list[int]] = {}  # node -> the words that end there
         for number, spelled in enumerate(words):
             self._add(number, spelled)
 
@@ -239,9 +240,7 @@ class Lexicon:
                 self._next.append({})
                 self._next[node][c] = len(self._next) - 1
             node = self._next[node][c]
-        if node in self._word:
-            raise CTCError(f"words {self._word[node]} and {number} are spelled alike: {list(spelled)}")
-        self._word[node] = number
+        self._words.setdefault(node, []).append(number)
 
     def start(self) -> tuple[int, tuple[int, ...]]:
         """A state: the node of the word that has begun, and the words before it."""
@@ -251,29 +250,33 @@ class Lexicon:
         node, before = state
         found = np.full(self._symbols, -np.inf)
         found[list(self._next[node])] = 0.0
-        if node in self._word:
+        if node in self._words:
             found[self._separator] = self._finished(node, before)
         return found
 
     def step(self, state: tuple[int, tuple[int, ...]], label: int) -> tuple[int, tuple[int, ...]]:
         node, before = state
         if label == self._separator:
-            return 0, (*before, self._word[node])
+            return 0, (*before, self._best(node, before))
         return self._next[node][label], before
 
     def end(self, state: tuple[int, tuple[int, ...]]) -> float:
         node, before = state
         if node == 0:
             return 0.0
-        return self._finished(node, before) if node in self._word else -np.inf
+        return self._finished(node, before) if node in self._words else -np.inf
 
     def finished(self, state: tuple[int, tuple[int, ...]]) -> tuple[int, ...]:
         """The words of a state, the one that ends there included, by number."""
         node, before = state
-        return (*before, self._word[node]) if node in self._word else before
+        return (*before, self._best(node, before)) if node in self._words else before
+
+    def _best(self, node: int, before: tuple[int, ...]) -> int:
+        words = self._words[node]
+        return words[0] if len(words) == 1 else max(words, key=lambda w: self._score(before, w))
 
     def _finished(self, node: int, before: tuple[int, ...]) -> float:
-        return self._score(before, self._word[node]) + self._bonus
+        return self._score(before, self._best(node, before)) + self._bonus
 
 
 def align(log_probs: ArrayLike | Tensor, labels: Sequence[int]) -> Alignment:

@@ -1,9 +1,9 @@
-"""What a model of speech can say: words, or letters with a space between words. Symbol 0 is the blank of CTC."""
+"""What a model of speech can say: words; or letters or sounds, a space between words. Symbol 0 is the blank of CTC."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 SPACE = " "
@@ -17,10 +17,14 @@ class SpeechError(ValueError):
 
 @dataclass(frozen=True)
 class Alphabet:
-    """The symbols from 1 on: words (`spelled` False), or letters and the space."""
+    """The symbols from 1 on: words (`spelled` False), or what words are spelled in, and the space.
+
+    sounds  where words are spelled in sounds (phonemes): those of each word
+    """
 
     symbols: tuple[str, ...]
     spelled: bool
+    sounds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -29,39 +33,58 @@ class Alphabet:
 
     @property
     def space(self) -> int:
-        """The label between two words of letters; -1 where every label is a word."""
+        """The label between two words that are spelled; -1 where every label is a word."""
         return 1 + self.symbols.index(SPACE) if self.spelled else -1
 
     def labels(self, text: str) -> list[int]:
         """The labels of a text, in any case. Raises SpeechError for what the alphabet does not have."""
-        parts = SPACE.join(text.lower().split()) if self.spelled else text.lower().split()
-        try:
-            return [1 + self.symbols.index(part) for part in parts]
-        except ValueError:
-            wrong = next(part for part in parts if part not in self.symbols)
-            raise SpeechError(f"{wrong!r} is none of the model's symbols") from None
+        parts = self._parts(text.lower().split())
+        number = {symbol: k for k, symbol in enumerate(self.symbols, 1)}
+        wrong = next((part for part in parts if part not in number), None)
+        if wrong is not None:
+            raise SpeechError(f"{wrong!r} is none of the model's symbols")
+        return [number[part] for part in parts]
+
+    def _parts(self, words: list[str]) -> Iterable[str]:
+        if not self.spelled:
+            return words
+        spelled = [self._sounds(w) if self.sounds else tuple(w) for w in words]
+        return [part for k, own in enumerate(spelled) for part in ((SPACE, *own) if k else own)]
+
+    def _sounds(self, word: str) -> tuple[str, ...]:
+        if word not in self.sounds:
+            raise SpeechError(f"{word!r} is none of the words whose sounds the model knows")
+        return self.sounds[word]
 
     def text(self, labels: Sequence[int]) -> str:
-        """Labels as a text."""
+        """Labels as a text; sounds as they are written between slashes."""
         return ("" if self.spelled else SPACE).join(self.symbols[k - 1] for k in labels).strip()
 
     def to_json(self) -> dict[str, Any]:
-        return {"symbols": list(self.symbols), "spelled": self.spelled}
+        found: dict[str, Any] = {"symbols": list(self.symbols), "spelled": self.spelled}
+        return found | ({"sounds": {w: SPACE.join(s) for w, s in self.sounds.items()}} if self.sounds else {})
+
+    @classmethod
+    def of_sounds(cls, sounds: Mapping[str, tuple[str, ...]]) -> Alphabet:
+        """The alphabet in which these words are spelled."""
+        return cls((SPACE, *sorted({s for own in sounds.values() for s in own})), True, sounds)
 
     @classmethod
     def from_json(cls, value: Any) -> Alphabet:
         """Raises SpeechError for what is no alphabet."""
         try:
             symbols, spelled = tuple(value["symbols"]), bool(value["spelled"])
-        except (KeyError, TypeError):
+            sounds = {str(w): tuple(s.split()) for w, s in value.get("sounds", {}).items()}
+        except (KeyError, TypeError, AttributeError):
             raise SpeechError("the model file names no alphabet") from None
         if not symbols or not all(isinstance(s, str) and s for s in symbols) or (spelled and SPACE not in symbols):
             raise SpeechError("the model file's alphabet is damaged")
-        return cls(symbols, spelled)
+        if not {s for own in sounds.values() for s in own} <= set(symbols) or not all(sounds.values()):
+            raise SpeechError("the model file's alphabet is damaged: words have sounds that are none of its symbols")
+        return cls(symbols, spelled, sounds)
 
 
 ALPHABETS = {
     "digits": Alphabet(DIGITS, spelled=False),
     "an4": Alphabet(LETTERS, spelled=True),
-    "sentences": Alphabet(LETTERS, spelled=True),
 }

@@ -47,14 +47,17 @@ def evaluate(path: Path | str, data: Path) -> dict[str, Any]:
     asked = list(_asked(listener, data))
     greedy = [_greedy(listener, one) for one in asked]
     found: dict[str, Any] = {"recordings": len(asked), "words": sum(len(a.text.split()) for a in asked)}
-    found |= _errors([(a.text, " ".join(w.word for w in g)) for a, g in zip(asked, greedy, strict=True)])
+    heard = [" ".join(w.word for w in g) for g in greedy]
     if listener.vocabulary is not None:
         best = [" ".join(w.word for w in listener.words(_log_probs(listener, a), "words")) for a in asked]
         found["with_words"] = _errors([(a.text, b) for a, b in zip(asked, best, strict=True)])
+    if listener.alphabet.sounds:
+        found["sound_error"] = _sound_error(listener, asked, heard)
+        heard = best
+    else:
+        found |= _errors([(a.text, h) for a, h in zip(asked, heard, strict=True)])
     found["speakers"] = {
-        s: word_error(
-            (a.text, " ".join(w.word for w in g)) for a, g in zip(asked, greedy, strict=True) if a.speaker == s
-        )
+        s: word_error((a.text, h) for a, h in zip(asked, heard, strict=True) if a.speaker == s)
         for s in sorted({a.speaker for a in asked})
     }
     if left_out := listener.about.get("left_out"):
@@ -70,6 +73,13 @@ def _errors(pairs: list[tuple[str, str]]) -> dict[str, float]:
         "letter_error": letter_error(pairs),
         "exact": sum(a == b for a, b in pairs) / max(1, len(pairs)),
     }
+
+
+def _sound_error(listener: Listener, asked: list[Asked], heard: list[str]) -> float:
+    """Letter error of the sounds of the best path, over what is said in words whose sounds the model knows."""
+    sounds = listener.alphabet.sounds
+    said = [["".join(sounds.get(w, ())) for w in a.text.split()] for a in asked]
+    return letter_error((" ".join(s), h) for s, h in zip(said, heard, strict=True) if all(s))
 
 
 def _greedy(listener: Listener, one: Asked) -> list[Any]:

@@ -21,6 +21,7 @@ from rondo.tasks.speech.words import Spoken, Vocabulary, best_path, best_words
 
 LONGEST = 120  # seconds that a model which reads both ways takes at once
 QUIET = 1e-3  # a recording whose loudest sample is below this is said to be silent
+SOUNDS = "这里写的是听到的音（国际音标），没有按词表拼成词 / these are the sounds that were heard (IPA), not words: decode with words"
 SYNTHETIC = (
     "这个模型只听过合成语音（espeak-ng），听不懂真人 / this model has heard synthetic speech alone (espeak-ng): "
     "it does not understand people"
@@ -38,6 +39,8 @@ class Listener:
             raise SpeechError("the model file's alphabet is another than its network's")
         words, texts = about.get("words"), about.get("texts")
         self.vocabulary = Vocabulary(words, texts or [], self.alphabet) if words and self.alphabet.spelled else None
+        if self.alphabet.sounds and self.vocabulary is None:
+            raise SpeechError("the model file has sounds and no list of words")
 
     @classmethod
     def load(cls, path: Path | str = "speech-digits") -> Listener:
@@ -91,6 +94,7 @@ class Listener:
     ) -> SpeechResponse:
         text = " ".join(w.word for w in words)
         said = [*notes, *([SYNTHETIC] if self.about.get("synthetic") else [])]
+        said += [SOUNDS] if words and decoding == "greedy" and self.alphabet.sounds else []
         if not words:
             said.append("没有听到词 / no word was heard")
         return SpeechResponse(

@@ -38,6 +38,10 @@ WORDS = 12_000  # of the list that decoding may choose from
 TEXTS = 20_000  # sentences of the language model
 RATE = 16_000  # samples a second: at half of it f, s and th are hardly told apart
 PROGRAM = "espeak-ng"
+MISSING = (
+    "造句需要 espeak-ng 程序 / sentences are spoken by the program espeak-ng, which is not here: "
+    "apt-get install espeak-ng"
+)
 
 
 @dataclass(frozen=True)
@@ -86,10 +90,7 @@ def speak(
 ) -> NDArray[np.int16]:
     """One sentence [N] at `rate`. Raises SpeechError where the program is missing or fails."""
     if not shutil.which(PROGRAM):
-        raise SpeechError(
-            "造句需要 espeak-ng 程序 / sentences are spoken by the program espeak-ng, which is not here: "
-            "apt-get install espeak-ng"
-        )
+        raise SpeechError(MISSING)
     command = [PROGRAM, "-v", voice, "-s", str(speed), "-p", str(pitch), "-g", str(gap), "--stdout", "--", line]
     made = subprocess.run(command, capture_output=True, check=False, timeout=60)
     if made.returncode or not made.stdout:
@@ -97,6 +98,22 @@ def speak(
     recording = read_audio(made.stdout, PROGRAM)
     samples = resample(recording.samples, recording.rate, rate)
     return (np.clip(samples, -1, 1) * 32767).round().astype(np.int16)
+
+
+def sounds(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The phonemes of each word said alone in American English, without stress; words without any are left out.
+
+    One way to say a word, whatever the accent that is heard: the network learns what each makes of it.
+    """
+    if not shutil.which(PROGRAM):
+        raise SpeechError(MISSING)
+    command = [PROGRAM, "-q", "--ipa", "--sep= ", "-v", ACCENTS[0]]
+    made = subprocess.run(command, input="\n".join(words), capture_output=True, check=False, text=True, timeout=300)
+    lines = made.stdout.splitlines()
+    if made.returncode or len(lines) != len(words):
+        raise SpeechError(f"{PROGRAM} did not say {len(words)} words: {made.stderr[:200]}")
+    said = {w: tuple(re.sub("[ˈˌ]", "", line).split()) for w, line in zip(words, lines, strict=True)}
+    return {w: s for w, s in said.items() if s}
 
 
 def digits(rate: int, voices: Sequence[str]) -> dict[str, Floats]:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from rondo.models.ctc import BLANK, CTCError
 from rondo.models.ngram import NGram
-from rondo.search.ctc import Lexicon, Span, align, collapse, prefix_beam
+from rondo.search.ctc import Lexicon, Span, align, prefix_beam
 from rondo.tasks.speech.alphabet import Alphabet
 
 ORDER = 3  # of the language model: a word after the two before it
@@ -61,7 +61,9 @@ class BestPath:
     @property
     def going(self) -> Spoken | None:
         """The word that may not be over."""
-        return _spoken(self._alphabet, self._spans, self._nats) if self._spans else None
+        if not self._spans:
+            return None
+        return _spoken(self._alphabet.text([s.label for s in self._spans]), self._spans, self._nats)
 
     def finish(self) -> list[Spoken]:
         """The last word."""
@@ -73,8 +75,7 @@ class BestPath:
         return found
 
 
-def _spoken(alphabet: Alphabet, spans: Sequence[Span], nats: Sequence[float]) -> Spoken:
-    word = alphabet.text([s.label for s in spans])
+def _spoken(word: str, spans: Sequence[Span], nats: Sequence[float]) -> Spoken:
     return Spoken(word, spans[0].start, spans[-1].end, math.exp(sum(nats) / len(nats)))
 
 
@@ -87,7 +88,7 @@ def best_path(log_probs: Tensor, alphabet: Alphabet) -> list[Spoken]:
 class Vocabulary:
     """A list of words and how they follow each other, as a language of `rondo.search.ctc`.
 
-    Raises CTCError where a word cannot be spelled, or two are alike.
+    Raises CTCError where a word cannot be spelled.
     """
 
     def __init__(self, words: Sequence[str], texts: Sequence[str], alphabet: Alphabet, bonus: float = BONUS) -> None:
@@ -98,8 +99,12 @@ class Vocabulary:
         self._end = end
         score = functools.lru_cache(maxsize=1 << 16)(self._score)
         self._likely = score
+        spelled = [alphabet.labels(w) for w in words]
+        self._alike: dict[tuple[int, ...], list[int]] = {}  # words by their spelling
+        for k, labels in enumerate(spelled):
+            self._alike.setdefault(tuple(labels), []).append(k)
         self.lexicon = Lexicon(
-            [alphabet.labels(w) for w in words],
+            spelled,
             alphabet.size,
             alphabet.space,
             lambda b, w: score(b[-ORDER + 1 :], w),
@@ -130,6 +135,21 @@ class Vocabulary:
             return here
         return here + self._likely(self.lexicon.finished(state)[-ORDER + 1 :], self._end)
 
+    def read(self, spelled: Sequence[Sequence[int]]) -> list[str]:
+        """The most probable words with these spellings, one after another: what comes later tells too which of some
+        that are spelled alike was said."""
+        best: dict[tuple[int, ...], tuple[float, list[int]]] = {(): (0.0, [])}  # by the words that the next depends on
+        for labels in spelled:
+            grown: dict[tuple[int, ...], tuple[float, list[int]]] = {}
+            for before, (total, words) in best.items():
+                for word in self._alike[tuple(labels)]:
+                    here, after = total + self._likely(before, word), (*before, word)[-ORDER + 1 :]
+                    if after not in grown or here > grown[after][0]:
+                        grown[after] = here, [*words, word]
+            best = grown
+        last = max(best, key=lambda before: best[before][0] + self._likely(before, self._end))
+        return [self.words[k] for k in best[last][1]]
+
 
 def best_words(
     log_probs: Tensor, alphabet: Alphabet, language: Vocabulary, width: int = WIDTH, weight: float = WEIGHT
@@ -143,24 +163,12 @@ def best_words(
         hypotheses = []
     if not hypotheses:
         return []
-    labels = list(hypotheses[0].labels)
-    spans = align(log_probs, labels).spans
-    found: list[Spoken] = []
-    own: list[Span] = []
-    for span in [*spans, None]:
-        if span is not None and span.label != alphabet.space:
-            own.append(span)
-        elif own:
-            nats = [float(log_probs[s.start : s.end, s.label].max()) for s in own]
-            found.append(_spoken(alphabet, own, nats))
-            own = []
-    return found
+    spans = align(log_probs, list(hypotheses[0].labels)).spans
+    parts = [list(own) for said, own in itertools.groupby(spans, lambda s: s.label != alphabet.space) if said]
+    words = language.read([[s.label for s in own] for own in parts])
+    return [_spoken(word, own, _nats(log_probs, own)) for word, own in zip(words, parts, strict=True)]
 
 
-def labels_of(log_probs: Tensor) -> list[int]:
-    """The labels of the best path."""
-    return collapse(log_probs.argmax(1).numpy())
-
-
-def no_steps(alphabet: Alphabet) -> Tensor:
-    return torch.zeros(0, alphabet.size)
+def _nats(log_probs: Tensor, spans: Sequence[Span]) -> list[float]:
+    """Of each label, its best step."""
+    return [float(log_probs[s.start : s.end, s.label].max()) for s in spans]
