@@ -255,7 +255,7 @@ def test_spelling_that_cannot_be() -> None:
 
 @given(st.integers(0, 6), st.integers(0, 10**6))
 def test_of_words_that_are_spelled_alike_the_likelier_counts(steps: int, seed: int) -> None:
-    """A score that tells each word by the one before it: the best pair of words is found, whichever way it is spelled."""
+    """With a score that tells each word by the one before it."""
     words, random = [(1,), (1,), (2,)], np.random.default_rng(seed)
     table = np.log(random.dirichlet(np.ones(3), 4))  # [word before, or 3: none; word]
     score = lambda before, word: float(table[before[-1] if before else 3, word])

@@ -657,7 +657,7 @@ def test_sentences_are_spoken_trained_on_and_measured(tmp_path: Path) -> None:
     assert {"word_error", "exact"} <= set(found["with_words"])
     own = Listener.load(run.folder)
     assert any("synthetic" in n for n in own(Recording(beeps(), RATE)).notes)
-    words = {w for w in own(Recording(beeps(), RATE)).text.split()}
+    words = set(own(Recording(beeps(), RATE)).text.split())
     assert words <= set(own.vocabulary.words)  # type: ignore[union-attr]
     response = own.response([Word(word="dɒɡ", start=0, end=1, p=1)], 1.0, RATE, "greedy")
     assert any("(IPA)" in n for n in response.notes)

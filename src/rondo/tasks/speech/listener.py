@@ -21,7 +21,10 @@ from rondo.tasks.speech.words import Spoken, Vocabulary, best_path, best_words
 
 LONGEST = 120  # seconds that a model which reads both ways takes at once
 QUIET = 1e-3  # a recording whose loudest sample is below this is said to be silent
-SOUNDS = "这里写的是听到的音（国际音标），没有按词表拼成词 / these are the sounds that were heard (IPA), not words: decode with words"
+SOUNDS = (
+    "这里写的是听到的音（国际音标），没有按词表拼成词 / "
+    "these are the sounds that were heard (IPA), not words: for words decode with words"
+)
 SYNTHETIC = (
     "这个模型只听过合成语音（espeak-ng），听不懂真人 / this model has heard synthetic speech alone (espeak-ng): "
     "it does not understand people"
