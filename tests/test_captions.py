@@ -522,6 +522,10 @@ def test_from_data_to_sentences(folder: Path, tmp_path: Path, monkeypatch: pytes
     assert found["nearest"]["bleu_4"] == 100  # the pictures are those of training
     assert 0 <= found["given"]["cider_d"] <= 1000
     assert json.loads(json.dumps(found)) == found
+    rewarded = CaptionsConfig(eye="none", steps=2, samples=2, after=str(run.folder), precision="float32", **TINY)  # type: ignore[arg-type]
+    second = task.train(folder.parent, rewarded, tmp_path / "second")
+    assert second.config.samples == 2
+    assert set(evaluate(second.folder, folder / "valid.jsonl.gz")) == set(found)
 
 
 def test_the_eye_and_what_writes_from_it(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

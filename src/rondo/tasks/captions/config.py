@@ -34,6 +34,7 @@ class CaptionsConfig(Config):
     smoothing: float = 0.1  # label smoothing
     channels: int = 32  # eye: channels of its first convolution
     lessons: int = 0  # eye: training pictures that it learns from, the first so many; 0: all
+    samples: int = 0  # sentences drawn for each picture in training by reward (with --after RUN); 0: by cross-entropy
     precision: str = "int8"  # of the weights in the model file: float32, float16 at half the size, int8 at a quarter
 
     def check(self) -> None:
@@ -46,6 +47,8 @@ class CaptionsConfig(Config):
         for name in ("pictures", "vocab_least", "hidden", "layers", "embed", "width", "channels"):
             check_range(name, getattr(self, name), 1, 1 << 14)
         check_range("lessons", self.lessons, 0)
+        if self.samples and (self.samples < 2 or not self.after or self.kind == "eye"):
+            raise ConfigError("training by reward draws two samples or more of a model that writes: give --after RUN")
         for name in ("feature_dropout", "input_dropout", "output_dropout", "smoothing"):
             check_range(name, getattr(self, name), 0, 0.999)
 

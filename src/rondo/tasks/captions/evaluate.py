@@ -78,16 +78,18 @@ def measured(
     }
 
 
-def write(model: Captioner, own: Pictures, count: int, width: int = WIDTH) -> tuple[list[list[list[int]]], float, int]:
+def write(
+    model: Captioner, own: Pictures, count: int, width: int = WIDTH, reading: int = 0
+) -> tuple[list[list[list[int]]], float, int]:
     """For each group its sentences of all pictures; and the loss of the references, with their characters."""
     found: list[list[list[int]]] = [[] for _ in range(count)]
     nats, total = 0.0, 0
     for first in range(0, len(own), PART):
         index = range(first, min(first + PART, len(own)))
-        features = real(own.readings[0][list(index)])
+        features = real(own.readings[reading][list(index)])
         for group, sentences in zip(found, groups(model, features, count, width), strict=True):
             group += sentences
-        batch = own.batch(index)
+        batch = own.batch(index, reading)
         nats += float(model.nats(batch).sum())
         total += int((batch.labels >= 0).sum())
     return found, nats, total

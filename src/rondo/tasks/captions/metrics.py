@@ -15,6 +15,7 @@ CIDEr-D  of a candidate c with references s_j: with g_n a caption's n-grams weig
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -53,6 +54,23 @@ def bleu(candidates: Sequence[str], references: Sequence[Sequence[str]], order: 
     return found
 
 
+def sentence_bleu(candidate: str, references: Sequence[str], order: int = ORDER) -> float:
+    """BLEU-`order` of one sentence, in percent; runs of two and more counted once too often on both sides, so that one
+    without a common run of four has a figure too (Lin & Och 2004, doi:10.3115/1220355.1220427, sec. 4)."""
+    size, logs = len(candidate), 0.0
+    for n in range(1, order + 1):
+        most: Counter[str] = Counter()
+        for reference in references:
+            most |= ngrams(reference, n)
+        more = int(n > 1)
+        matched = (ngrams(candidate, n) & most).total() + more
+        if not matched:
+            return 0.0
+        logs += math.log(matched / (max(0, size - n + 1) + more))
+    closest = min((abs(len(r) - size), len(r)) for r in references)[1]
+    return 100 * math.exp(min(0.0, 1 - closest / size) + logs / order)
+
+
 class CiderD:
     """CIDEr-D against the references of some pictures."""
 
@@ -60,17 +78,25 @@ class CiderD:
         self.count = len(references)
         seen = Counter(g for own in references for g in {g for r in own for g in _grams(r)})
         self._rarity = {g: math.log(self.count) - math.log(c) for g, c in seen.items()}
-        self._references = [[self._vectors(r) for r in own] for own in references]
+        self._texts = references
+
+    @functools.cached_property
+    def _references(self) -> list[list[Vectors]]:
+        return [[self._vectors(r) for r in own] for own in self._texts]
 
     def scores(self, candidates: Sequence[str]) -> list[float]:
         """Of each candidate, in the order of the references; 10 is the most."""
-        _check(candidates, self._references)
+        _check(candidates, self._texts)
         return [self.score(c, k) for k, c in enumerate(candidates)]
 
     def score(self, candidate: str, picture: int) -> float:
         """Of a sentence about the picture with this number."""
-        own, refs = self._vectors(candidate), self._references[picture]
-        return math.fsum(_likeness(own, r) for r in refs) * 10 / max(1, len(refs))
+        return _mean(self._vectors(candidate), self._references[picture])
+
+    def against(self, candidates: Sequence[str], references: Sequence[str]) -> list[float]:
+        """Of sentences about one picture, which need not be one of these: only how rare runs are comes from them."""
+        refs = [self._vectors(r) for r in references]
+        return [_mean(self._vectors(c), refs) for c in candidates]
 
     def corpus(self, candidates: Sequence[str]) -> float:
         """The mean over the pictures, times 100."""
@@ -93,6 +119,10 @@ Vectors = tuple[int, list[tuple[dict[str, float], float]]]  # length; for each n
 
 def _grams(sentence: str) -> Iterable[str]:
     return (g for n in range(1, ORDER + 1) for g in ngrams(sentence, n))
+
+
+def _mean(own: Vectors, references: Sequence[Vectors]) -> float:
+    return math.fsum(_likeness(own, r) for r in references) * 10 / max(1, len(references))
 
 
 def _likeness(one: Vectors, two: Vectors) -> float:

@@ -18,7 +18,7 @@ directly.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,7 @@ class Captioner(nn.Module):
     shape = "captioner"
     middle: Tensor
     spread: Tensor
+    reward: Callable[[Captioner, Batch], Loss] | None = None  # what is trained by in place of cross-entropy
 
     def __init__(
         self,
@@ -129,9 +130,15 @@ class Captioner(nn.Module):
         return (self.output_sites.on("output", o) if self.training else o), weights
 
     def loss(self, batch: Batch, state: States | None = None) -> Loss:
-        """Cross-entropy in nats of the characters of all sentences, x and y [P, S, T], condition [P, K, C]."""
+        """Cross-entropy; in training by reward, what that says of sentences of the model's own."""
+        if self.training and self.reward is not None:
+            return self.reward(self, batch)
+        return self.cross_entropy(batch)
+
+    def cross_entropy(self, batch: Batch) -> Loss:
+        """In nats, of the characters of all sentences, x and y [P, S, T], condition [P, K, C]."""
         total, count = torch.zeros(()), 0
-        for o, y, _ in self._taught(batch):
+        for o, y, _ in self.taught(batch):
             nats, n = self.head.loss(o, y)
             total, count = total + nats, count + n
         return Loss(total, total.detach(), count)
@@ -141,11 +148,11 @@ class Captioner(nn.Module):
         """The loss of every character [P, S, T], 0 where the target is IGNORED."""
         found = torch.zeros(batch.labels.shape)
         rows = found.flatten(0, 1)  # a view
-        for o, y, index in self._taught(batch):
+        for o, y, index in self.taught(batch):
             rows[index, : y.shape[1]] = self.head.nats(o, y)
         return found
 
-    def _taught(self, batch: Batch) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    def taught(self, batch: Batch) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """o [N, T, embed], y [N, T] and the places N of the sentences among P * S, those of about one length at a time,
         so that little is computed for padding. A picture may have fewer sentences than another."""
         if batch.condition is None or batch.x.dim() != 3:

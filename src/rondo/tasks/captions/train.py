@@ -29,7 +29,10 @@ from rondo.tasks.captions.data import (
     vocabulary,
 )
 from rondo.tasks.captions.encoder import grids
+from rondo.tasks.captions.evaluate import write
+from rondo.tasks.captions.metrics import CiderD, measures
 from rondo.tasks.captions.model import Captioner
+from rondo.tasks.captions.reward import Reward
 from rondo.train import loop
 from rondo.train.config import ConfigError
 from rondo.train.loop import Job, show
@@ -60,6 +63,8 @@ def begin(config: CaptionsConfig, own: Pictures) -> Captioner:
     """A new model that knows how the training pictures' features lie."""
     model = build(config, len(own.vocab), own.end)
     model.centre(real(own.readings[0]))
+    if config.samples:
+        model.reward = Reward(own.vocab, [r.sentences for r in own.records], config.samples)
     return model
 
 
@@ -93,7 +98,27 @@ def job(config: CaptionsConfig, splits: Splits) -> Job:
         held_out=lambda: held_out(splits.valid),
         facts=lambda value: facts(config, splits, value),
         precision=config.precision,
+        judge=judge(splits.valid) if config.samples else None,
     )
+
+
+def judge(own: Pictures) -> Callable[[Captioner], float]:
+    """Minus the mean of CIDEr-D and BLEU-4 of what a model writes, over the readings of the pictures."""
+    references = [r.sentences for r in own.records]
+    scorer = CiderD(references)
+
+    def judged(model: Captioner) -> float:
+        mode = model.training
+        model.eval()
+        found = []
+        for k in range(len(own.readings)):
+            (written,), _, _ = write(model, own, 1, reading=k)
+            reached = measures([own.vocab.decode(s) for s in written], references, scorer)
+            found.append((reached["cider_d"] + reached["bleu_4"]) / 2)
+        model.train(mode)
+        return -sum(found) / len(found)
+
+    return judged
 
 
 def held_out(own: Pictures) -> Iterable[Batch]:
@@ -109,7 +134,7 @@ def facts(config: CaptionsConfig, splits: Splits, value: float) -> dict[str, Any
         "eye": config.eye,
         "vocabulary": splits.train.vocab.to_json(),
         "baseline": splits.baseline,
-        "metrics": {"nats": value, "valid_pictures": len(splits.valid)},
+        "metrics": {"reward" if config.samples else "nats": value, "valid_pictures": len(splits.valid)},
         **ABOUT,
     }
 
@@ -187,6 +212,7 @@ def _trained(run: Run[CaptionsConfig], console: Console | None, go_on: bool) -> 
     symbols = len(splits.train.vocab)
     say(f"{len(splits.train):,} pictures to train on, {len(splits.valid):,} held out, {symbols:,} symbols")
     say(f"nearest neighbour: {splits.baseline}")
-    show(loop.training(run, job(run.config, splits), go_on, say), lambda nats: nats, "nats a character", console)
+    unit = "(minus the reward; minus the mean of CIDEr-D and BLEU-4)" if run.config.samples else "nats a character"
+    show(loop.training(run, job(run.config, splits), go_on, say), lambda value: value, unit, console)
     say(f"written to {run.folder}")
     return run
