@@ -25,6 +25,7 @@ from typer.testing import CliRunner
 from rondo import bundled
 from rondo.cli import entities as command
 from rondo.cli.app import app
+from rondo.data.packed import packed, unpacked
 from rondo.data.text import DataError
 from rondo.files import FileError
 from rondo.models.crf import CRF, CRFError, legal_transitions
@@ -34,7 +35,7 @@ from rondo.tasks.entities.config import EntitiesConfig
 from rondo.tasks.entities.data import Corpus, Sentence, batches, read_sentences
 from rondo.tasks.entities.directions import BOTH, FORWARD, NONE, SENTENCES, Reader, compare
 from rondo.tasks.entities.evaluate import evaluate
-from rondo.tasks.entities.features import Features, folded, packed, shape, unpacked
+from rondo.tasks.entities.features import Features, folded, shape
 from rondo.tasks.entities.finder import Finder, model_for
 from rondo.tasks.entities.labels import Span, bio, bioes, label_names, label_numbers, spans
 from rondo.tasks.entities.lexicon import Lexicon

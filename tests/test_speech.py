@@ -24,6 +24,7 @@ from rondo.cli import speech as speech_commands  # noqa: F401  # registers the c
 from rondo.cli.app import app
 from rondo.data.audio import AudioError, Recording, read_audio, write_wav
 from rondo.data.batch import Batch
+from rondo.data.packed import packed
 from rondo.data.registry import DataSetError
 from rondo.models.store import load_model, save_model
 from rondo.search.ctc import collapse, prefix_beam
@@ -77,7 +78,7 @@ def test_sounds_are_labels_and_back() -> None:
     with pytest.raises(SpeechError, match="'fox' is none of the words whose sounds"):
         alphabet.labels("go fox")
     told = alphabet.to_json()
-    for wrong in ({"sounds": {"go": "k"}}, {"sounds": {"go": ""}}, {"sounds": {"go": 1}}, {"sounds": [1]}):
+    for wrong in ({"sounds": packed(["go k"])}, {"sounds": packed(["go"])}, {"sounds": "go k"}, {"sounds": [1]}):
         with pytest.raises(SpeechError, match="alphabet"):
             Alphabet.from_json(told | wrong)
 

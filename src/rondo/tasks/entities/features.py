@@ -8,11 +8,9 @@ Traditional characters are read as simplified ones, full-width signs as narrow o
 
 from __future__ import annotations
 
-import base64
 import functools
 import re
 import unicodedata
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -21,11 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rondo.data.packed import packed, unpacked
 from rondo.verse.script import is_han, simplify
 
 Ints = NDArray[np.int64]
 EDGE = "\n"  # beyond the ends of a sentence
-LARGEST = 1 << 23  # characters of a packed list: more is no vocabulary
 
 
 @functools.lru_cache(maxsize=1 << 16)
@@ -141,24 +139,3 @@ class Features:
 def _commonest(counts: Counter[str], limit: int, least: int) -> list[str]:
     kept = sorted((s for s, n in counts.items() if n >= least), key=lambda s: (-counts[s], s))
     return kept[: limit - 1]
-
-
-def packed(texts: Sequence[str]) -> str:
-    """Texts as one compressed text: a model file writes Chinese in six bytes a character."""
-    if any("\0" in text for text in texts):
-        raise ValueError("a packed text has no NUL")
-    return base64.b64encode(zlib.compress("\0".join(texts).encode("utf-8", "surrogatepass"), 9)).decode()
-
-
-def unpacked(text: Any) -> list[str]:
-    """What `packed` was given. Raises ValueError for anything else, and for what would be very large."""
-    if not isinstance(text, str):
-        raise ValueError("a packed list is a text")
-    unzip = zlib.decompressobj()
-    try:
-        data = unzip.decompress(base64.b64decode(text, validate=True), LARGEST)
-        if unzip.unconsumed_tail or not unzip.eof:
-            raise ValueError("a packed list is cut off, or too long")
-        return data.decode("utf-8", "surrogatepass").split("\0") if data else []
-    except zlib.error as error:
-        raise ValueError(f"a packed list is damaged: {error}") from None

@@ -9,8 +9,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from rondo.data.packed import packed, unpacked
 from rondo.tasks.entities.data import Sentence
-from rondo.tasks.entities.features import packed, unpacked
 from rondo.tasks.entities.labels import Span
 
 Tokens = tuple[str, ...]

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rondo.data.packed import packed, unpacked
+
 SPACE = " "
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 LETTERS = (SPACE, "'", *"abcdefghijklmnopqrstuvwxyz")
@@ -19,7 +21,7 @@ class SpeechError(ValueError):
 class Alphabet:
     """The symbols from 1 on: words (`spelled` False), or what words are spelled in, and the space.
 
-    sounds  where words are spelled in sounds (phonemes): those of each word
+    sounds  where words are spelled in sounds (phonemes): those of each word; in a model file a packed list of lines
     """
 
     symbols: tuple[str, ...]
@@ -62,7 +64,8 @@ class Alphabet:
 
     def to_json(self) -> dict[str, Any]:
         found: dict[str, Any] = {"symbols": list(self.symbols), "spelled": self.spelled}
-        return found | ({"sounds": {w: SPACE.join(s) for w, s in self.sounds.items()}} if self.sounds else {})
+        said = [SPACE.join((w, *s)) for w, s in self.sounds.items()]
+        return found | ({"sounds": packed(said)} if said else {})
 
     @classmethod
     def of_sounds(cls, sounds: Mapping[str, tuple[str, ...]]) -> Alphabet:
@@ -74,9 +77,10 @@ class Alphabet:
         """Raises SpeechError for what is no alphabet."""
         try:
             symbols, spelled = tuple(value["symbols"]), bool(value["spelled"])
-            sounds = {str(w): tuple(s.split()) for w, s in value.get("sounds", {}).items()}
-        except (KeyError, TypeError, AttributeError):
-            raise SpeechError("the model file names no alphabet") from None
+            said = [line.split(SPACE) for line in unpacked(value["sounds"])] if "sounds" in value else []
+        except (KeyError, TypeError, ValueError):
+            raise SpeechError("the model file names no alphabet, or a damaged one") from None
+        sounds = {w: tuple(own) for w, *own in said}
         if not symbols or not all(isinstance(s, str) and s for s in symbols) or (spelled and SPACE not in symbols):
             raise SpeechError("the model file's alphabet is damaged")
         if not {s for own in sounds.values() for s in own} <= set(symbols) or not all(sounds.values()):

@@ -155,11 +155,10 @@ def _baseline(listener: Listener, asked: list[Asked]) -> dict[str, Any]:
         templates = Templates.from_json(about["templates"], listener.front)
         pairs = [(a.text, templates(a.samples, listener.front)) for a in asked]  # type: ignore[arg-type]
         return {"word_error_templates": word_error(pairs)}
-    texts = [t for t in about.get("texts") or [] if isinstance(t, str)]
-    if not texts:
+    if not listener.texts:
         return {}
     counts: dict[str, int] = {}
-    for word in (w for t in texts for w in t.split()):
+    for word in (w for t in listener.texts for w in t.split()):
         counts[word] = counts.get(word, 0) + 1
     common = max(counts, key=lambda w: counts[w])
     return {"word_error_commonest": word_error((a.text, " ".join([common] * len(a.text.split()))) for a in asked)}

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rondo.data.audio import RATES, AudioFile, Floats, Recording, resample
+from rondo.data.packed import unpacked
 from rondo.models.store import load_task
 from rondo.tasks.speech.activity import Activity, spread
 from rondo.tasks.speech.alphabet import Alphabet, SpeechError
@@ -40,8 +41,8 @@ class Listener:
         self.front = FrontEnd.from_json(about.get("front"))
         if model.tags != self.alphabet.size:
             raise SpeechError("the model file's alphabet is another than its network's")
-        words, texts = about.get("words"), about.get("texts")
-        self.vocabulary = Vocabulary(words, texts or [], self.alphabet) if words and self.alphabet.spelled else None
+        words, self.texts = about.get("words"), texts_of(about)
+        self.vocabulary = Vocabulary(words, self.texts, self.alphabet) if words and self.alphabet.spelled else None
         if self.alphabet.sounds and self.vocabulary is None:
             raise SpeechError("the model file has sounds and no list of words")
 
@@ -149,6 +150,15 @@ class Listener:
             found.append(loud(one, following, after, self.model.ratio, activity))
             after = found[-1][1]
         return found
+
+
+def texts_of(about: dict[str, Any]) -> list[str]:
+    """The texts of training that a model file holds: a list, or one that is packed. Raises SpeechError."""
+    found = about.get("texts") or []
+    try:
+        return unpacked(found) if isinstance(found, str) else [str(t) for t in found]
+    except (TypeError, ValueError) as error:
+        raise SpeechError(f"the texts in the model file are damaged: {error}") from None
 
 
 def quiet(loudest: float) -> list[str]:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rondo.data.audio import Floats, of_16_bits, read_audio, resample, write_wav
+from rondo.data.packed import packed
 from rondo.data.read import read_lines
 from rondo.files import write_aside
 from rondo.tasks.speech.alphabet import DIGITS, SpeechError
@@ -35,7 +36,6 @@ VOICES = {
 HELD_OUT = 120  # sentences
 SHORTEST, LONGEST = 8, 60  # letters of a sentence
 WORDS = 12_000  # of the list that decoding may choose from
-TEXTS = 20_000  # sentences of the language model
 RATE = 16_000  # samples a second: at half of it f, s and th are hardly told apart
 PROGRAM = "espeak-ng"
 MISSING = (
@@ -136,10 +136,11 @@ def version() -> str:
 
 
 def language(lines: Sequence[str]) -> dict[str, Any]:
-    """The words seen twice or more, which decoding chooses from, and sentences that tell how they follow each other."""
+    """The words seen twice or more, which decoding chooses from; packed, the sentences that tell how they follow each
+    other."""
     counts = Counter(w for line in lines for w in line.split())
     words = sorted(w for w, n in counts.most_common(WORDS) if n > 1)
-    return {"words": words, "texts": list(lines[:: max(1, len(lines) // TEXTS)])}
+    return {"words": words, "texts": packed(sorted(lines))}
 
 
 def write(out: Path, data: Path, count: int, seed: int) -> Path:
