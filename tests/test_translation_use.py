@@ -254,6 +254,17 @@ def test_what_is_copied() -> None:
     assert fills("Zut, le chat dort.") == []  # few pieces, and a capital that says nothing
 
 
+def test_traditional_characters_are_read_as_the_simplified_ones_of_training() -> None:
+    """And a glossary's term in traditional characters holds its place."""
+    one, other = (source(text, "zh", pieces(), Lookup({})) for text in ("這本書很有意思。", "这本书很有意思。"))
+    assert (one.plain, one.symbols, one.places) == (other.plain, other.symbols, other.places)
+    text = "你讀這本書嗎？"
+    term = Glossary([GlossaryEntry(source="書", target="tome")]).find(text)
+    found = source(text, "zh", pieces(), Lookup({}), term)
+    assert [(f.text, found.given(Span(f.start, f.end))) for f in found.fills] == [("tome", Span(4, 5))]
+    assert source("這", "fr", pieces(), Lookup({})).plain == "這"  # a word that is copied stays as it is
+
+
 def test_the_glossary_goes_before_what_is_copied() -> None:
     assert fills("Harry dort.", {"harry dort": "Henry sleeps"}) == [("Henry sleeps", "glossary")]
     many = " ".join(f"Nomxyzt{c} et" for c in "abcdef")

@@ -26,6 +26,7 @@ from rondo.tasks.translation.lookup import Lookup
 from rondo.tasks.translation.lookup import words as known_parts
 from rondo.tasks.translation.pieces import MARKS, SLOTS, Pieces, tidy
 from rondo.tasks.translation.words import CODE, EMOJI, HAN, LINK, MAIL, TAG, Span, words
+from rondo.verse.script import simplify
 
 FEW = 4
 MOST = 4
@@ -49,7 +50,7 @@ class Fill:
 class Source:
     """A sentence as the model reads it.
 
-    plain    its tidy text
+    plain    its tidy text, Chinese in simplified characters
     places   of each character of `plain` the characters of the given text that it stands for
     words    the words of `plain`
     fills    what slot k stands for
@@ -75,6 +76,7 @@ def source(text: str, language: str, pieces: Pieces, lookup: Lookup, terms: Sequ
     """A sentence with its slots; `terms` are the glossary's, their places those of `text`. lookup: the words of the
     training sentences."""
     plain, places = tidied(text)
+    plain = simplify(plain) if language == "zh" else plain  # as in training; the same number of characters
     own = [Fill(*_inner(places, term), term.target, GLOSSARY) for term in terms][:SLOTS]
     found = words(plain, language)
     loud = _loud(plain, found)
