@@ -24,7 +24,7 @@ from rondo.cli import speech as speech_commands  # noqa: F401  # registers the c
 from rondo.cli.app import app
 from rondo.data.audio import AudioError, Recording, read_audio, write_wav
 from rondo.data.batch import Batch
-from rondo.data.packed import packed
+from rondo.data.packed import packed, unpacked
 from rondo.data.registry import DataSetError
 from rondo.models.store import load_model, save_model
 from rondo.search.ctc import collapse, prefix_beam
@@ -609,6 +609,15 @@ def test_sentences_are_made_plain() -> None:
     assert sentences.plain("At 5 o'clock") == ""
     assert sentences.plain("Caf\u00e9?") == ""
     assert set(sentences.FOX) <= set(LETTERS)
+
+
+def test_nothing_is_learned_of_the_fox() -> None:
+    for line in (sentences.FOX, "the quick brown fox jumps", "he jumped over the hedge"):
+        assert sentences.like_fox(line)
+    for line in ("the quick brown", "a quick brown dog", "jumped over them", "the lazy dogs over the hill"):
+        assert sentences.like_fox(line) == (line == "the quick brown")
+    told = sentences.language(["the quick brown fox jumps", "the dog sleeps", "the dog eats"])
+    assert unpacked(told["texts"]) == ["the dog eats", "the dog sleeps"]
 
 
 def test_voices_that_are_held_out_are_not_trained_on() -> None:

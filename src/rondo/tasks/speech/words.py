@@ -115,7 +115,7 @@ class Vocabulary:
         context = [self._end, *before] if len(before) < ORDER - 1 else before
         return float(np.log(self._distribution(tuple(context))[word]))
 
-    @functools.lru_cache(maxsize=4096)  # noqa: B019  # a vocabulary lives as long as its model
+    @functools.lru_cache(maxsize=1024)  # noqa: B019  # a vocabulary lives as long as its model
     def _distribution(self, context: tuple[int, ...]) -> NDArray[np.float64]:
         return self._model.distribution(context)
 
