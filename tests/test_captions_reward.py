@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from rondo.tasks.captions.data import END, sentences_batch
 from rondo.tasks.captions.metrics import CiderD, sentence_bleu
 from rondo.tasks.captions.model import Captioner
 from rondo.tasks.captions.reward import Reward, draw, sentence_nats
+from rondo.tasks.captions.train import train
 from rondo.train.fit import fit
 
 VOCAB = Characters(["\ufffd", *"一只狗在海", END])
@@ -141,7 +143,12 @@ def test_sentences_get_better_by_reward_alone(monkeypatch: pytest.MonkeyPatch) -
     assert model.eval().loss(asked()).count == int((asked().labels != IGNORED).sum())  # measured, it is plain again
 
 
-@pytest.mark.parametrize("wrong", [{"samples": 1, "after": "a"}, {"samples": 5}, {"samples": -1, "after": "a"}])
+@pytest.mark.parametrize("wrong", [{"samples": 1}, {"samples": -1}, {"samples": 5, "kind": "eye"}])
 def test_settings_that_do_not_go_together(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="training by reward"):
         CaptionsConfig(**wrong)
+
+
+def test_a_new_model_is_not_trained_by_reward(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="--after RUN"):
+        train(tmp_path, CaptionsConfig(samples=5), tmp_path / "run")

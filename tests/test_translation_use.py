@@ -610,6 +610,7 @@ def run(
 def test_the_command_translates_a_sentence(
     model_file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "300")  # the worst candidates of a small model are long
     sentence = "Voulez-vous chanter avec moi ?"
     code, out, _ = run(capsys, monkeypatch, "translate", sentence, "--model", model_file)
     assert (code, out) == (0, "Do you want to sing with me?\n")

@@ -194,18 +194,22 @@ class Template:
                 d.slot, d.offset = 0, self.layout.vector_place(self.shape.backward, name) * self.size
                 d.us = self.lanes * self.size
 
+    @property
+    def _ringed(self) -> bool:
+        """Whether the loop's buffers are rings of two steps: in inference, where nothing after the loop reads them."""
+        return not self.shape.saving and not self.shape.backward and not self.plan.forward.phase(POST)
+
     def _buffers(self) -> None:
         """Forward's buffers (those that backward reads in a workspace that is kept), then backward's own."""
         s = self.shape
         kept = kept_buffers(self.layout)
-        ringed = not s.saving and not s.backward and not self.plan.forward.phase(POST)
         for name, b in self.plan.forward.buffers.items():
             if s.backward and name not in kept:
                 continue
             steps = 2 if b.kind == "ring" else s.steps
-            if ringed and name.startswith("fp"):
+            if self._ringed and name.startswith("fp"):
                 steps = self.chunk
-            elif ringed and name.startswith("ft"):
+            elif self._ringed and name.startswith("ft"):
                 steps = min(2, s.steps)
             self._buffer(name, "saved" if name in kept and (s.saving or s.backward) else "work", steps)
         if s.backward:
@@ -306,7 +310,9 @@ class Template:
             c.reduce = self.kernel.function(s.backward, stage, True)
             c.region = self.kernel.function(s.backward, stage, False)
             chained = phase != PRE or number > 0  # the first whole-sequence stage reads only what was given
-            c.barrier = s.units and chained and bool(stage.groups or stage.reduce)
+            # what a step writes into a ring, others may still read in the step before
+            over = self._ringed and phase == LOOP and number == 0
+            c.barrier = s.units and chained and bool(stage.groups or stage.reduce or over)
             groups = (CGroup * max(len(stage.groups), 1))()
             c.ngroup, c.group = len(stage.groups), ctypes.addressof(groups)
             self.keep.append(groups)

@@ -47,8 +47,8 @@ class CaptionsConfig(Config):
         for name in ("pictures", "vocab_least", "hidden", "layers", "embed", "width", "channels"):
             check_range(name, getattr(self, name), 1, 1 << 14)
         check_range("lessons", self.lessons, 0)
-        if self.samples and (self.samples < 2 or not self.after or self.kind == "eye"):
-            raise ConfigError("training by reward draws two samples or more of a model that writes: give --after RUN")
+        if self.samples and (self.samples < 2 or self.kind == "eye"):
+            raise ConfigError("training by reward draws two samples or more of a model that writes")
         for name in ("feature_dropout", "input_dropout", "output_dropout", "smoothing"):
             check_range(name, getattr(self, name), 0, 0.999)
 

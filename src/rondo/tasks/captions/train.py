@@ -141,6 +141,8 @@ def facts(config: CaptionsConfig, splits: Splits, value: float) -> dict[str, Any
 
 def train(data: Path, config: CaptionsConfig, out: Path, console: Console | None = None) -> Run[CaptionsConfig]:
     """Train on the data set in the folder `data`, into the new run folder `out`."""
+    if config.samples and not config.after:
+        raise ConfigError("training by reward goes on from a model that writes: give --after RUN")
     folder = data / FOLDER
     files = {part: [folder / f"{part}.jsonl.gz"] for part in ("train", "valid")}
     for (file,) in files.values():
