@@ -299,3 +299,11 @@ def test_make_run_goes_on_the_tour() -> None:
     assert "rondo tour --then-studio" in done.stdout
     assert "rondo train text" in done.stdout
     assert "[dev]" not in done.stdout  # what tests need is no part of what a first look needs
+
+
+def test_a_command_of_no_file_has_no_path_to_be_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where the shell would find another rondo, as in an environment that is active."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["rondo", "tour"])
+    monkeypatch.setattr(command.shutil, "which", lambda name: sys.executable)
+    assert command._where() == ""

@@ -64,7 +64,7 @@ def _where() -> str:
     """The path of the command, where the shell does not find it by its name."""
     own = Path(sys.argv[0])
     found = shutil.which("rondo")
-    if own.name != "rondo" or (found and os.path.samefile(found, own)):
+    if own.name != "rondo" or not own.exists() or (found and os.path.samefile(found, own)):
         return ""
     return f"rondo = {os.path.relpath(own)}"
 
