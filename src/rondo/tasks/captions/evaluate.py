@@ -18,7 +18,7 @@ from rondo.data.vocab import Characters, from_json
 from rondo.files import FileError
 from rondo.models.store import load_model
 from rondo.tasks.captions import eye, nearest
-from rondo.tasks.captions.data import Bytes, Pictures, pooled, read, real
+from rondo.tasks.captions.data import Bytes, Pictures, one_pass, pooled, read, real
 from rondo.tasks.captions.diverse import groups
 from rondo.tasks.captions.encoder import grids
 from rondo.tasks.captions.metrics import CiderD, measures
@@ -64,7 +64,8 @@ def measured(
     model: Captioner, vocab: Characters, own: Pictures, references: list[tuple[str, ...]], scorer: CiderD
 ) -> dict[str, Any]:
     """What a model writes about the pictures, measured; and how different its other sentences are."""
-    written, nats, count = write(model, own, SENTENCES)
+    written = write(model, own, SENTENCES)
+    nats, count = loss(model, own)
     texts = [[vocab.decode(s) for s in group] for group in written]
     best = texts[0]
     distinct = [len(set(row)) for row in zip(*texts, strict=True)]
@@ -78,21 +79,24 @@ def measured(
     }
 
 
-def write(
-    model: Captioner, own: Pictures, count: int, width: int = WIDTH, reading: int = 0
-) -> tuple[list[list[list[int]]], float, int]:
-    """For each group its sentences of all pictures; and the loss of the references, with their characters."""
+def write(model: Captioner, own: Pictures, count: int, width: int = WIDTH, reading: int = 0) -> list[list[list[int]]]:
+    """For each of `count` groups its sentences of all pictures."""
     found: list[list[list[int]]] = [[] for _ in range(count)]
-    nats, total = 0.0, 0
     for first in range(0, len(own), PART):
         index = range(first, min(first + PART, len(own)))
         features = real(own.readings[reading][list(index)])
         for group, sentences in zip(found, groups(model, features, count, width), strict=True):
             group += sentences
-        batch = own.batch(index, reading)
+    return found
+
+
+def loss(model: Captioner, own: Pictures) -> tuple[float, int]:
+    """The loss of the references, in nats, and how many characters they have."""
+    nats, count = 0.0, 0
+    for batch in one_pass(own, PART):
         nats += float(model.nats(batch).sum())
-        total += int((batch.labels >= 0).sum())
-    return found, nats, total
+        count += int((batch.labels >= 0).sum())
+    return nats, count
 
 
 def baselines(data: Path, references: list[tuple[str, ...]], scorer: CiderD) -> dict[str, Any]:

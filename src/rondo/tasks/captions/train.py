@@ -112,7 +112,7 @@ def judge(own: Pictures) -> Callable[[Captioner], float]:
         model.eval()
         found = []
         for k in range(len(own.readings)):
-            (written,), _, _ = write(model, own, 1, reading=k)
+            (written,) = write(model, own, 1, reading=k)
             reached = measures([own.vocab.decode(s) for s in written], references, scorer)
             found.append((reached["cider_d"] + reached["bleu_4"]) / 2)
         model.train(mode)

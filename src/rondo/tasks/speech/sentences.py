@@ -7,6 +7,7 @@ people's: a model of it proves the path from sound to sentence and does not read
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import re
 import shutil
@@ -84,7 +85,8 @@ def like_fox(line: str) -> bool:
 def spoken(lines: Sequence[str], count: int, voices: Sequence[str], rate: int, seed: int) -> list[Spoken]:
     """So many of the lines, drawn at random, each by a random voice at a random speed and pitch; none like the fox."""
     random, found = np.random.default_rng([seed, len(voices)]), []
-    for i in [i for i in random.permutation(len(lines)).tolist() if not like_fox(lines[i])][:count]:
+    kept = (i for i in random.permutation(len(lines)).tolist() if not like_fox(lines[i]))
+    for i in itertools.islice(kept, count):
         voice, speed = str(random.choice(list(voices))), int(random.integers(120, 201))
         pitch, gap = int(random.integers(20, 81)), int(random.integers(0, 6))
         found.append(Spoken(speak(lines[i], voice, speed, pitch, gap, rate), lines[i], voice))

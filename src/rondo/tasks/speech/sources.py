@@ -117,10 +117,10 @@ def _an4(config: SpeechConfig, found: dict[str, list[Path]]) -> Source:
 
 def _sentences(config: SpeechConfig, found: dict[str, list[Path]]) -> Source:
     """Sentences spoken on the spot; those held out in other words and by other voices."""
-    front, texts, others = FrontEnd.of(config), *(sentences.texts(found[part][0]) for part in ("train", "valid"))
+    texts, others = (sentences.texts(found[part][0]) for part in ("train", "valid"))
     said = sentences.sounds(sorted({w for line in (*texts, *others) for w in line.split()}))
     texts, others = ([t for t in lines if all(w in said for w in t.split())] for lines in (texts, others))
-    alphabet = Alphabet.of_sounds(said)
+    alphabet, front = Alphabet.of_sounds(said), FrontEnd.of(config)
     train = sentences.spoken(texts, config.sentences, sentences.VOICES["train"], config.rate, config.seed)
     valid = sentences.spoken(others, sentences.HELD_OUT, sentences.VOICES["valid"], config.rate, 0)
     sizes = [len(s.samples) for s in train]
