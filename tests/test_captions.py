@@ -29,11 +29,11 @@ from rondo.tasks.captions import train as task
 from rondo.tasks.captions.config import CaptionsConfig
 from rondo.tasks.captions.data import CaptionError, Pictures, Record, plain, pooled, read, sentences_batch, vocabulary
 from rondo.tasks.captions.describer import Describer, Pair, describe
-from rondo.tasks.captions.diverse import PENALTY, groups, log_probabilities
 from rondo.tasks.captions.evaluate import evaluate
 from rondo.tasks.captions.flatbuffer import FlatError
 from rondo.tasks.captions.model import Captioner
 from rondo.tasks.captions.request import CaptionsRequest, captions_request
+from rondo.tasks.captions.write import chosen, log_probabilities, write
 
 pytest.importorskip("PIL", reason="reading pictures needs Pillow: pip install rondo[captions]")
 from PIL import Image
@@ -223,24 +223,43 @@ def test_searches_write_about_each_picture_as_about_it_alone() -> None:
     for k in range(3):
         alone = beam(model.predictor(features[k : k + 1]), model.prime(1), 6, width=3, end=model.end)
         assert alone.best()[0] == together.best()[k]
-    one = greedy(model.predictor(features[:1]), model.prime(2), 6, end=model.end).best()
-    assert one[0] == one[1]
+    twice = greedy(model.predictor(features), model.prime(6), 6, end=model.end).best()
+    assert twice[::2] == twice[1::2] == greedy(model.predictor(features), model.prime(3), 6, end=model.end).best()
+    with pytest.raises(ValueError, match="give each picture as many"):
+        model.predictor(features).start(4)
 
 
-def test_groups_say_different_things_and_tell_the_models_own_probability() -> None:
+def test_sentences_are_different_and_those_that_a_beam_and_draws_have_most_in_common() -> None:
     model, features = captioner(seed=3), torch.rand(4, 4, 6)
-    found = groups(model, features, 3, 4, apart=20.0)
+    found = write(model, features, 3, temperature=1.0)
+    assert all(len({tuple(s) for s in own}) == 3 for own in found)
+    assert all(len(s) > 0 and 0 not in s for own in found for s in own)
+    for k in range(4):  # whatever stands beside it
+        assert write(model, features[k : k + 1], 3, temperature=1.0) == [found[k]]
+    assert write(model, features, 3, temperature=0.0)[0][0] == greedy_but_for_the_end(model, features)[0]
+
+
+def greedy_but_for_the_end(model: Captioner, features: torch.Tensor) -> list[list[int]]:
     begins = torch.arange(12) != model.end
-    first = beam(
-        model.predictor(features), model.prime(4), data.LONGEST, width=4, penalty=PENALTY, end=model.end, banned=[0],
-        masks=[lambda prefixes, _: None if prefixes.shape[1] else begins],
-    )  # fmt: skip
-    assert found[0] == first.best()
-    ended = first.finished[:, 0]
-    assert all(len({tuple(g[p]) for g in found}) == 3 for p in range(4))
-    assert all(len(s) > 0 and 0 not in s for g in found for s in g)
-    logs = log_probabilities(model, features, found[0])
-    told = torch.tensor([sum(row) for row in logs])
+    return greedy(
+        model.predictor(features), model.prime(len(features)), data.LONGEST, end=model.end, banned=[0],
+        masks=[lambda prefixes, _: None if prefixes.shape[1] else begins[None]],
+    ).best()  # fmt: skip
+
+
+def test_what_most_drawn_sentences_share_is_told_first_and_another_after_it() -> None:
+    often, near, other = [1, 2, 3, 4, 5], [1, 2, 3, 4, 6], [7, 8, 9, 7, 8]
+    drawn = [often] * 4 + [near] * 3 + [other] * 3
+    assert chosen([other], drawn, 2, apart=0.0) == [often, near]
+    assert chosen([other], drawn, 2, apart=1.0) == [often, other]
+    assert chosen([], [often], 3) == [often]  # there is no other
+
+
+def test_the_models_own_probability_is_told() -> None:
+    model, features = captioner(seed=3), torch.rand(4, 4, 6)
+    first = beam(model.predictor(features), model.prime(4), data.LONGEST, width=4, end=model.end)
+    logs = log_probabilities(model, features, first.best())
+    told, ended = torch.tensor([sum(row) for row in logs]), first.finished[:, 0]
     assert bool(ended.any())
     torch.testing.assert_close(told[ended], first.log_probability[ended, 0].float(), rtol=1e-4, atol=1e-3)
 
@@ -562,7 +581,6 @@ def test_sentences_with_their_characters() -> None:
     found = describe(pair, features, CaptionsRequest(count=3, beam=3))
     assert 1 <= len(found) <= 3
     assert len({s.text for s in found}) == len(found)
-    assert found == sorted(found, key=lambda s: -s.log_probability)
     for sentence in found:
         assert "".join(c.text for c in sentence.characters) == sentence.text
         assert all(0 < c.p <= 1 and abs(sum(c.weights) - 1) < 0.01 for c in sentence.characters)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import sacrebleu
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rondo.tasks.captions.metrics import CiderD, MeasureError, bleu, measures, ngrams
+from rondo.tasks.captions.metrics import CiderD, MeasureError, bleu, likeness, measures, ngrams, sentence_bleu
 
 SENTENCES = st.text("一二三四五狗", min_size=1, max_size=12)
 REFERENCES = st.lists(SENTENCES, min_size=1, max_size=4)
@@ -82,3 +83,11 @@ def test_measures_belong_together() -> None:
     for wrong in (lambda: bleu(["一"], []), lambda: CiderD([["一"]]).scores([])):
         with pytest.raises(MeasureError, match="candidates and references"):
             wrong()
+
+
+@given(st.lists(st.text("一二三四", min_size=1, max_size=9), min_size=1, max_size=6, unique=True))
+def test_likeness_is_the_bleu_of_each_sentence_by_each(sentences: list[str]) -> None:
+    found = likeness(sentences)
+    for row, candidate in zip(found, sentences, strict=True):
+        assert row.tolist() == pytest.approx([sentence_bleu(candidate, [s]) / 100 for s in sentences])
+    np.testing.assert_array_equal(found, likeness([[ord(c) for c in s] for s in sentences]))  # symbols do as well

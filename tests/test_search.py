@@ -8,6 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -20,6 +21,7 @@ from rondo.search.beam import beam
 from rondo.search.greedy import greedy
 from rondo.search.greedy import stream as greedy_stream
 from rondo.search.predictor import SearchError
+from rondo.search.risk import least_risk
 from rondo.search.sample import BLOCK, pick, row_seeds, sample, stream, weights
 from rondo.search.steps import CUTS
 from rondo.search.steps import steps as looked
@@ -656,3 +658,31 @@ def test_the_chosen_symbol_is_among_the_likeliest() -> None:
     assert sorted(step.likeliest(9)) == [0, 1, 2, 3, 4]
     (step,) = looked(Fixed(P[0]), [0], 1, temperature=0)
     assert (step.likeliest(2), step.rank, step.kept, step.share) == ([1, 3], 1, 1, 0.5)
+
+
+# ---------------------------------------------------------------- least risk
+
+
+@given(st.integers(1, 7), st.integers(0, 1 << 30))
+def test_the_first_of_least_risk_is_most_like_what_is_drawn(size: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    likeness, drawn = random.random((size, size)), random.integers(0, 4, size)
+    drawn[random.integers(size)] += 1
+    told = np.repeat(np.arange(size), drawn)  # written out: every draw by itself
+    expected = [float(np.mean([likeness[c, s] for s in told])) for c in range(size)]
+    (first,) = least_risk(likeness, drawn)
+    assert expected[first] == pytest.approx(max(expected))
+    order = least_risk(likeness, drawn, size)
+    assert [expected[k] for k in order] == pytest.approx(sorted(expected, reverse=True))
+    assert sorted(least_risk(likeness, drawn, size + 2, apart=0.7)) == list(range(size))
+
+
+def test_what_is_like_a_chosen_one_comes_later() -> None:
+    likeness = np.array([[1.0, 0.9, 0.1], [0.9, 1.0, 0.1], [0.1, 0.1, 1.0]])
+    assert least_risk(likeness, [3, 2, 1], 3) == [0, 1, 2]
+    assert least_risk(likeness, [3, 2, 1], 3, apart=1.0) == [0, 2, 1]
+    assert least_risk(likeness, [0, 0, 1]) == [2]
+    with pytest.raises(ValueError, match="none of the candidates was drawn"):
+        least_risk(likeness, [0, 0, 0])
+    with pytest.raises(ValueError, match="likeness"):
+        least_risk(likeness, [1, 1])

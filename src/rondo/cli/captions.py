@@ -29,7 +29,7 @@ add_training(
 def caption(
     picture: Annotated[Path, typer.Argument(metavar="PICTURE", help="a JPEG, PNG, WebP, GIF or BMP file")],
     count: Annotated[int, typer.Option(help="different sentences, at most five")] = 3,
-    beam: Annotated[int, typer.Option(help="width of the search")] = 5,
+    beam: Annotated[int, typer.Option(help="width of the beam")] = 5,
     encoder: Annotated[
         str, typer.Option(help="own (in the package), fetched (rondo captions fetch), or auto: fetched where it is")
     ] = "auto",

@@ -16,10 +16,10 @@ from rondo.data.vocab import Characters
 from rondo.models.store import load_task_model
 from rondo.tasks.captions import encoder
 from rondo.tasks.captions.data import SIDE
-from rondo.tasks.captions.diverse import groups, log_probabilities
 from rondo.tasks.captions.eye import load_eye
 from rondo.tasks.captions.model import Captioner
 from rondo.tasks.captions.request import CaptionsRequest, CaptionsResponse, Character, Sentence
+from rondo.tasks.captions.write import log_probabilities, write
 
 Read = Callable[[Sequence[Pixels]], Tensor]  # pictures to features [P, 49, C]
 UNSURE = 0.3  # geometric mean of the probabilities below which a sentence is said to be a guess
@@ -74,12 +74,11 @@ def _written(model: Path | str, read: Read, pooled: bool) -> Pair:
 
 
 def describe(pair: Pair, features: Tensor, request: CaptionsRequest) -> list[Sentence]:
-    """Sentences about the picture with these features [1, K, C], the likeliest first, none twice."""
+    """Sentences about the picture with these features [1, K, C], the best first, none twice."""
     told = features.mean(1, keepdim=True) if pair.pooled else features
     with torch.no_grad():
-        every = [one[0] for one in groups(pair.model, told, request.count, request.beam)]
-        found = {tuple(s): _sentence(pair, told, features, s) for s in every}
-    return sorted(found.values(), key=lambda s: -s.log_probability)
+        (found,) = write(pair.model, told, request.count, width=request.beam)
+        return [_sentence(pair, told, features, s) for s in found]
 
 
 def _sentence(pair: Pair, told: Tensor, features: Tensor, symbols: Sequence[int]) -> Sentence:

@@ -19,14 +19,13 @@ from rondo.files import FileError
 from rondo.models.store import load_model
 from rondo.tasks.captions import eye, nearest
 from rondo.tasks.captions.data import Bytes, Pictures, one_pass, pooled, read, real
-from rondo.tasks.captions.diverse import groups
 from rondo.tasks.captions.encoder import grids
 from rondo.tasks.captions.metrics import CiderD, measures
 from rondo.tasks.captions.model import SHAPES, Captioner
+from rondo.tasks.captions.write import write
 
 COMMONEST = "一个人在滑雪"  # stands most often among the training sentences
-WIDTH = 5  # of the beam
-PART = 100  # pictures that are written about at once
+PART = 25  # pictures that are written about at once
 SENTENCES = 3  # different ones, whose difference is measured
 
 
@@ -64,30 +63,26 @@ def measured(
     model: Captioner, vocab: Characters, own: Pictures, references: list[tuple[str, ...]], scorer: CiderD
 ) -> dict[str, Any]:
     """What a model writes about the pictures, measured; and how different its other sentences are."""
-    written = write(model, own, SENTENCES)
     nats, count = loss(model, own)
-    texts = [[vocab.decode(s) for s in group] for group in written]
-    best = texts[0]
-    distinct = [len(set(row)) for row in zip(*texts, strict=True)]
+    said = [[vocab.decode(s) for s in row] for row in written(model, own, SENTENCES)]
+    best, second, third = ([row[k] for row in said] for k in range(SENTENCES))
     return {
         **measures(best, references, scorer),
         "nats": round(nats / max(1, count), 4),
-        "different_sentences": round(sum(distinct) / len(distinct), 3),
-        "cider_d_second": round(scorer.corpus(texts[1]), 1),
-        "cider_d_third": round(scorer.corpus(texts[2]), 1),
+        "different_sentences": round(sum(len(set(row)) for row in said) / len(said), 3),
+        "cider_d_second": round(scorer.corpus(second), 1),
+        "cider_d_third": round(scorer.corpus(third), 1),
         "sentences_used": len(set(best)),
     }
 
 
-def write(model: Captioner, own: Pictures, count: int, width: int = WIDTH, reading: int = 0) -> list[list[list[int]]]:
-    """For each of `count` groups its sentences of all pictures."""
-    found: list[list[list[int]]] = [[] for _ in range(count)]
+def written(model: Captioner, own: Pictures, count: int, reading: int = 0) -> list[list[list[int]]]:
+    """`count` sentences of each picture, the last of them again where no more were found."""
+    found: list[list[list[int]]] = []
     for first in range(0, len(own), PART):
-        index = range(first, min(first + PART, len(own)))
-        features = real(own.readings[reading][list(index)])
-        for group, sentences in zip(found, groups(model, features, count, width), strict=True):
-            group += sentences
-    return found
+        index = list(range(first, min(first + PART, len(own))))
+        found += write(model, real(own.readings[reading][index]), count)
+    return [said + said[-1:] * (count - len(said)) for said in found]
 
 
 def loss(model: Captioner, own: Pictures) -> tuple[float, int]:

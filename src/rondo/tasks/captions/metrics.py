@@ -18,7 +18,10 @@ from __future__ import annotations
 import functools
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 ORDER = 4
 SIGMA = 6.0  # of the difference in length, in characters
@@ -69,6 +72,24 @@ def sentence_bleu(candidate: str, references: Sequence[str], order: int = ORDER)
         logs += math.log(matched / (max(0, size - n + 1) + more))
     closest = min((abs(len(r) - size), len(r)) for r in references)[1]
     return 100 * math.exp(min(0.0, 1 - closest / size) + logs / order)
+
+
+def likeness(sentences: Sequence[Sequence[Hashable]], order: int = ORDER) -> NDArray[np.float64]:
+    """`sentence_bleu` of each of S sentences, none empty, by each of them, [S, S], from 0 to 1."""
+    sizes = np.array([len(s) for s in sentences])
+    logs = np.minimum(0.0, 1 - sizes / sizes[:, np.newaxis])
+    for n in range(1, order + 1):
+        grams = [Counter(zip(*(s[k:] for k in range(n)), strict=False)) for s in sentences]
+        place = {g: k for k, g in enumerate({g: None for own in grams for g in own})}
+        times = np.zeros((len(sentences), len(place)))
+        for row, own in zip(times, grams, strict=True):
+            row[[place[g] for g in own]] = list(own.values())
+        more = int(n > 1)
+        matched = np.minimum(times[:, np.newaxis], times).sum(2) + more
+        with np.errstate(divide="ignore"):  # nothing in common: the logarithm of 0
+            logs = logs + np.log(matched / (times.sum(1)[:, np.newaxis] + more)) / order
+    found: NDArray[np.float64] = np.exp(logs)
+    return found
 
 
 class CiderD:

@@ -221,11 +221,11 @@ class CaptionPredictor:
     memory: Memory
 
     def start(self, rows: int) -> Place:
-        """One row for each picture; of a single picture, as many as wanted."""
+        """As many rows for each picture, one after the other."""
         count = len(self.about)
-        if count not in (1, rows):
-            raise ValueError(f"there are {count} pictures and {rows} rows: give a prime for each picture")
-        sources = torch.arange(count).expand(rows) if count == 1 else torch.arange(count)
+        if rows % count:
+            raise ValueError(f"there are {count} pictures and {rows} rows: give each picture as many")
+        sources = torch.arange(count).repeat_interleave(rows // count)
         return self._at(self.model.rnn.stepper(batch=rows), sources)
 
     def _at(self, stepper: Stepper, sources: Tensor) -> Place:

@@ -18,7 +18,7 @@ class CaptionsRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     count: int = Field(3, ge=1, le=MOST, description="different sentences")
-    beam: int = Field(5, ge=1, le=WIDEST, description="width of the search")
+    beam: int = Field(5, ge=1, le=WIDEST, description="width of the beam")
     encoder: Literal["auto", "own", "fetched"] = Field(
         "auto", description="what reads the picture: the package's own small encoder, or the one that was fetched"
     )
@@ -42,7 +42,7 @@ class Sentence(BaseModel):
 
 
 class CaptionsResponse(BaseModel):
-    """Sentences about a picture, the likeliest first."""
+    """Sentences about a picture, the best first."""
 
     sentences: list[Sentence]
     side: int = Field(description="places of a row, and rows, of the grid that the weights belong to")

@@ -12,7 +12,7 @@ ENCODERS = {"own": "自带小编码器 / the package's own encoder", "fetched": 
 
 
 def show(response: CaptionsResponse, console: Console | None = None) -> None:
-    """Print the sentences, the likeliest first, and the grid of the first one."""
+    """Print the sentences, the best first, and the grid of the first one."""
     console = console or Console(highlight=False)
     console.print(Text(f"{response.width} x {response.height}, {ENCODERS[response.encoder]}", "dim"))
     for sentence in response.sentences:

@@ -29,7 +29,7 @@ from rondo.tasks.captions.data import (
     vocabulary,
 )
 from rondo.tasks.captions.encoder import grids
-from rondo.tasks.captions.evaluate import write
+from rondo.tasks.captions.evaluate import written
 from rondo.tasks.captions.metrics import CiderD, measures
 from rondo.tasks.captions.model import Captioner
 from rondo.tasks.captions.reward import Reward
@@ -112,8 +112,8 @@ def judge(own: Pictures) -> Callable[[Captioner], float]:
         model.eval()
         found = []
         for k in range(len(own.readings)):
-            (written,) = write(model, own, 1, reading=k)
-            reached = measures([own.vocab.decode(s) for s in written], references, scorer)
+            said = [own.vocab.decode(s) for (s,) in written(model, own, 1, reading=k)]
+            reached = measures(said, references, scorer)
             found.append((reached["cider_d"] + reached["bleu_4"]) / 2)
         model.train(mode)
         return -sum(found) / len(found)

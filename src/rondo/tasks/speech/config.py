@@ -24,6 +24,7 @@ class SpeechConfig(Config):
     rows: int = 32  # recordings of a batch
     grow: int = 300  # digits: steps in which the strings grow from one digit to seven
     sentences: int = 3000  # sentences: how many are spoken for training
+    voices: int = 8  # of espeak-ng for each of four accents, of 40
     speed: float = 0.1  # a recording is spoken faster or slower by this share, at most
     noise: float = 0.02  # loudest white noise, against the loudest sample; of cepstra, against their deviation
     bands_masked: int = 0  # neighbouring bands that are left out, at most (SpecAugment), twice a recording
@@ -58,6 +59,7 @@ class SpeechConfig(Config):
             check_range(name, getattr(self, name), 1, 1 << 16)
         for name in ("grow", "bands_masked", "steps_masked"):
             check_range(name, getattr(self, name), 0, 1 << 16)
+        check_range("voices", self.voices, 1, 40)
         check_range("halvings", self.halvings, 1, 4)
         check_range("stride", self.stride, 1, 8)
         check_range("moments", self.moments, 0, 100)

@@ -30,10 +30,12 @@ from rondo.tasks.speech.digits import trimmed
 
 FOX = "the quick brown fox jumped over the lazy dog"
 ACCENTS = ("en-us", "en-gb", "en-gb-scotland", "en-029")
-VOICES = {
-    "train": tuple(f"{a}+{v}" for a in ACCENTS for v in ("m1", "m2", "m3", "m4", "m5", "f1", "f2", "f3")),
-    "valid": tuple(f"{a}+{v}" for a in ACCENTS for v in ("m6", "m7", "f4")),  # unheard in training
-}
+VARIANTS = (  # speakers of each accent, of whom training hears the first so many
+    "m1", "m2", "m3", "m4", "m5", "f1", "f2", "f3", "f5", "m8", "adam", "Alex", "Alicia", "Andrea", "Andy", "Annie",
+    "anika", "aunty", "belinda", "benjamin", "boris", "caleb", "david", "Denis", "Diogo", "ed", "edward", "Gene",
+    "grandma", "grandpa", "gustave", "Henrique", "Hugo", "iven", "Jacky", "john", "klatt", "klatt2", "Lee", "linda",
+)  # fmt: skip
+UNHEARD = tuple(f"{a}+{v}" for a in ACCENTS for v in ("m6", "m7", "f4"))  # voices that only valid hears
 HELD_OUT = 120  # sentences
 SHORTEST, LONGEST = 8, 60  # letters of a sentence
 WORDS = 12_000  # of the list that decoding may choose from
@@ -43,6 +45,11 @@ MISSING = (
     "造句需要 espeak-ng 程序 / sentences are spoken by the program espeak-ng, which is not here: "
     "apt-get install espeak-ng"
 )
+
+
+def heard_voices(variants: int) -> tuple[str, ...]:
+    """The voices of training: so many speakers of each accent, all of other names than those of valid."""
+    return tuple(f"{a}+{v}" for a in ACCENTS for v in VARIANTS[:variants])
 
 
 @dataclass(frozen=True)
@@ -155,7 +162,7 @@ def write(out: Path, data: Path, count: int, seed: int) -> Path:
     """Sentences of `valid` spoken by voices that are unheard in training, the fox first, as WAV files and a list of
     them; the list's path."""
     lines = texts(data / "mt-tatoeba-fra-eng" / "valid.tsv.gz")
-    made = [Spoken(speak(FOX, "en-us+m7"), FOX, "en-us+m7"), *spoken(lines, count - 1, VOICES["valid"], RATE, seed)]
+    made = [Spoken(speak(FOX, "en-us+m7"), FOX, "en-us+m7"), *spoken(lines, count - 1, UNHEARD, RATE, seed)]
     out.mkdir(parents=True, exist_ok=True)
     rows = []
     for k, one in enumerate(made):

@@ -69,8 +69,7 @@ def _digits(config: SpeechConfig, found: dict[str, list[Path]]) -> Source:
     held = Takes.read(found["valid"][1])
     asked = [r for r in recipes(found["valid"][0]) if config.left_out in ("", r.speaker)]
     valid = [Utterance(front(joined(r, held)), r.text, r.speaker, r.id) for r in asked]
-    voices = sentences.VOICES["train"][::2]
-    others = Takes(sentences.digits(RATE, voices)) if config.synthetic else takes
+    others = Takes(sentences.digits(RATE, sentences.heard_voices(config.voices)[::2])) if config.synthetic else takes
     templates = Templates.fit(*isolated(takes), front)
 
     def drawn(step: int, random: np.random.Generator) -> list[Example]:
@@ -121,8 +120,8 @@ def _sentences(config: SpeechConfig, found: dict[str, list[Path]]) -> Source:
     said = sentences.sounds(sorted({w for line in (*texts, *others) for w in line.split()}))
     texts, others = ([t for t in lines if all(w in said for w in t.split())] for lines in (texts, others))
     alphabet, front = Alphabet.of_sounds(said), FrontEnd.of(config)
-    train = sentences.spoken(texts, config.sentences, sentences.VOICES["train"], config.rate, config.seed)
-    valid = sentences.spoken(others, sentences.HELD_OUT, sentences.VOICES["valid"], config.rate, 0)
+    train = sentences.spoken(texts, config.sentences, sentences.heard_voices(config.voices), config.rate, config.seed)
+    valid = sentences.spoken(others, sentences.HELD_OUT, sentences.UNHEARD, config.rate, 0)
     sizes = [len(s.samples) for s in train]
 
     def drawn(step: int, random: np.random.Generator) -> list[Example]:
