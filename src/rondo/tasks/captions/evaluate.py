@@ -76,12 +76,12 @@ def measured(
     }
 
 
-def written(model: Captioner, own: Pictures, count: int, reading: int = 0) -> list[list[list[int]]]:
+def written(model: Captioner, own: Pictures, count: int) -> list[list[list[int]]]:
     """`count` sentences of each picture, the last of them again where no more were found."""
     found: list[list[list[int]]] = []
     for first in range(0, len(own), PART):
         index = list(range(first, min(first + PART, len(own))))
-        found += write(model, real(own.readings[reading][index]), count)
+        found += write(model, real(own.readings[0][index]), count)
     return [said + said[-1:] * (count - len(said)) for said in found]
 
 

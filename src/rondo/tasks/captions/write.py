@@ -16,7 +16,9 @@ import torch
 from torch import Tensor
 
 from rondo.data.batch import Batch
+from rondo.data.vocab import Characters
 from rondo.search.beam import beam
+from rondo.search.results import Results
 from rondo.search.risk import least_risk
 from rondo.search.sample import row_seeds, sample
 from rondo.tasks.captions.data import LONGEST, sentences_batch
@@ -25,7 +27,7 @@ from rondo.tasks.captions.model import Captioner
 
 WIDTH, PENALTY = 5, 1.0  # of the beam; of its length, see `rondo.search.beam`
 DRAWN, TEMPERATURE = 40, 0.6  # sentences drawn; tuned on flickr8k-cn valid, as all of these
-APART = 0.5  # of least_risk
+APART = 1.0  # of least_risk
 
 
 def write(
@@ -37,24 +39,31 @@ def write(
     drawn: int = DRAWN,
     temperature: float = TEMPERATURE,
     apart: float = APART,
-    unknown: int = 0,
 ) -> list[list[list[int]]]:
     """`count` different sentences of each picture, features [P, K, C], the best first: found[picture][k]. Fewer where
     no more were found. A picture's sentences are the same whatever pictures stand beside it, up to rounding."""
     pictures = len(features)
-    predictor = model.predictor(features)
+    seeds, rows = row_seeds(0, drawn) * pictures, model.prime(pictures * drawn)
+    said = sample(
+        model.predictor(features), rows, LONGEST, temperature=temperature, seed=seeds, **rules(model)
+    ).best()  # fmt: skip
+    own = [said[k : k + drawn] for k in range(0, len(said), drawn)]
+    others = likeliest(model, features, width).sequences()
+    return [chosen(*both, count, apart) for both in zip(others, own, strict=True)]
+
+
+def likeliest(model: Captioner, features: Tensor, width: int = WIDTH) -> Results:
+    """The beam's sentences of each picture [P, K, C]."""
+    rows = model.prime(len(features))
+    return beam(model.predictor(features), rows, LONGEST, width=width, penalty=PENALTY, **rules(model))
+
+
+def rules(model: Captioner) -> dict[str, Any]:
+    """What holds in every search: no sentence is empty, and none has a character that stands for unknown ones."""
     begins = torch.ones(1, model.head.symbols, dtype=torch.bool)
-    begins[0, model.end] = False  # no sentence is empty
-    rules: dict[str, Any] = {
-        "end": model.end,
-        "banned": [unknown],
-        "masks": [lambda prefixes, _: None if prefixes.shape[1] else begins],
-    }
-    likeliest = beam(predictor, model.prime(pictures), LONGEST, width=width, penalty=PENALTY, **rules).sequences()
-    seeds = row_seeds(0, drawn) * pictures
-    rows = model.prime(pictures * drawn)
-    said = sample(predictor, rows, LONGEST, temperature=temperature, seed=seeds, **rules).best()
-    return [chosen(own, said[k * drawn : (k + 1) * drawn], count, apart) for k, own in enumerate(likeliest)]
+    begins[0, model.end] = False
+    masks = [lambda prefixes, _: None if prefixes.shape[1] else begins]
+    return {"end": model.end, "banned": [Characters.unknown], "masks": masks}
 
 
 def chosen(
