@@ -4,8 +4,9 @@
     y_k = argmax_c  U(c) - apart max_{j<k} likeness(c, y_j)
 
 The likeliest sequence alone is often a short and common one, of which few drawn ones have anything. Kumar & Byrne 2004
-(HLT-NAACL, eq. 4) over what was drawn (Eikema & Aziz 2020, arXiv:2005.10283, sec. 6); the ones after the first by
-marginal relevance (Carbonell & Goldstein 1998, doi:10.1145/290941.291025).
+(HLT-NAACL, sec. 2), the expectation over what was drawn (Eikema & Aziz 2020, arXiv:2005.10283), candidates also from
+elsewhere (the same 2021, arXiv:2108.04718); those after the first by marginal relevance (Carbonell & Goldstein 1998,
+doi:10.1145/290941.291025).
 """
 
 from __future__ import annotations
