@@ -489,7 +489,7 @@ def test_digits_are_trained_resumed_and_measured(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="no espeak-ng: apt-get install espeak-ng")
 def test_digits_can_be_spoken_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sentences, "heard_voices", lambda variants: ("en-us+f1",))
+    monkeypatch.setattr(sentences, "heard_voices", lambda count: ("en-us+f1",))
     config = SpeechConfig(**SMALL, synthetic=0.999, grow=0)
     source = sources.load(config, sources.files(config, data_folder(tmp_path)))
     assert {u.speaker for u in source.valid} <= {"george", "theo"}  # people alone are measured

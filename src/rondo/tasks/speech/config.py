@@ -9,6 +9,11 @@ from rondo.train.config import PRECISIONS, Config, ConfigError, check_choice, ch
 
 KINDS = ("digits", "an4", "sentences")
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
+VARIANTS = (  # voices of espeak-ng for each accent, of which training hears the first so many
+    "m1", "m2", "m3", "m4", "m5", "f1", "f2", "f3", "f5", "m8", "adam", "Alex", "Alicia", "Andrea", "Andy", "Annie",
+    "anika", "aunty", "belinda", "benjamin", "boris", "caleb", "david", "Denis", "Diogo", "ed", "edward", "Gene",
+    "grandma", "grandpa", "gustave", "Henrique", "Hugo", "iven", "Jacky", "john", "klatt", "klatt2", "Lee", "linda",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class SpeechConfig(Config):
     rows: int = 32  # recordings of a batch
     grow: int = 300  # digits: steps in which the strings grow from one digit to seven
     sentences: int = 3000  # sentences: how many are spoken for training
-    voices: int = 8  # of espeak-ng for each of four accents, of 40
+    voices: int = 8  # of espeak-ng for each of four accents, the first of 40
     speed: float = 0.1  # a recording is spoken faster or slower by this share, at most
     noise: float = 0.02  # loudest white noise, against the loudest sample; of cepstra, against their deviation
     bands_masked: int = 0  # neighbouring bands that are left out, at most (SpecAugment), twice a recording
@@ -59,7 +64,7 @@ class SpeechConfig(Config):
             check_range(name, getattr(self, name), 1, 1 << 16)
         for name in ("grow", "bands_masked", "steps_masked"):
             check_range(name, getattr(self, name), 0, 1 << 16)
-        check_range("voices", self.voices, 1, 40)
+        check_range("voices", self.voices, 1, len(VARIANTS))
         check_range("halvings", self.halvings, 1, 4)
         check_range("stride", self.stride, 1, 8)
         check_range("moments", self.moments, 0, 100)

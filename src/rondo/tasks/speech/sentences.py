@@ -26,15 +26,11 @@ from rondo.data.packed import packed
 from rondo.data.read import read_lines
 from rondo.files import write_aside
 from rondo.tasks.speech.alphabet import DIGITS, SpeechError
+from rondo.tasks.speech.config import VARIANTS
 from rondo.tasks.speech.digits import trimmed
 
 FOX = "the quick brown fox jumped over the lazy dog"
 ACCENTS = ("en-us", "en-gb", "en-gb-scotland", "en-029")
-VARIANTS = (  # speakers of each accent, of whom training hears the first so many
-    "m1", "m2", "m3", "m4", "m5", "f1", "f2", "f3", "f5", "m8", "adam", "Alex", "Alicia", "Andrea", "Andy", "Annie",
-    "anika", "aunty", "belinda", "benjamin", "boris", "caleb", "david", "Denis", "Diogo", "ed", "edward", "Gene",
-    "grandma", "grandpa", "gustave", "Henrique", "Hugo", "iven", "Jacky", "john", "klatt", "klatt2", "Lee", "linda",
-)  # fmt: skip
 UNHEARD = tuple(f"{a}+{v}" for a in ACCENTS for v in ("m6", "m7", "f4"))  # voices that only valid hears
 HELD_OUT = 120  # sentences
 SHORTEST, LONGEST = 8, 60  # letters of a sentence
@@ -47,9 +43,9 @@ MISSING = (
 )
 
 
-def heard_voices(variants: int) -> tuple[str, ...]:
-    """The voices of training: so many speakers of each accent, all of other names than those of valid."""
-    return tuple(f"{a}+{v}" for a in ACCENTS for v in VARIANTS[:variants])
+def heard_voices(count: int) -> tuple[str, ...]:
+    """The voices of training: so many for each accent, all of other names than those of valid."""
+    return tuple(f"{a}+{v}" for a in ACCENTS for v in VARIANTS[:count])
 
 
 @dataclass(frozen=True)
