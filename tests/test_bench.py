@@ -14,7 +14,7 @@ from rondo import cells
 from rondo.expr.plan import plan
 from rondo.kernels import check, fused, reference
 
-from benchmarks import cellwise, eager, elementwise, memory, peaks, rivals, run, stream, timing
+from benchmarks import cellwise, eager, elementwise, memory, peaks, rivals, run, stream, timing, waiting
 from benchmarks.flops import forward_flops, loop_bytes, training_flops
 from benchmarks.gate import steps_off_kinks
 from benchmarks.options import SHAPES, Options, Shape
@@ -275,3 +275,9 @@ def test_onnx_model_is_the_cell() -> None:
     x = torch.randn(1, 16)
     ours, torchs = stream.tokens_of_onnx(theirs, x, 3, 1)(), stream.tokens_of_theirs(theirs, x, 3)()
     torch.testing.assert_close(ours, torchs, rtol=0, atol=1e-6)  # float32 on both sides
+
+
+def test_what_a_person_waits_for_is_measured() -> None:
+    found = waiting.report(1)
+    assert [row["what"] for row in found.rows] == list(waiting.AIMS)
+    assert all(0 < row["ms"] <= row["95%"] for row in found.rows)

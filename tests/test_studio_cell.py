@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
-import statistics
 import subprocess
 import time
 
@@ -22,6 +20,7 @@ from rondo.render.text import equations
 from rondo.studio.app import create
 from rondo.studio.slips import SLIPS
 
+from benchmarks.waiting import big
 from browser import chromium, needs_browser, opened, shot, studio
 
 LECTURE = """c̃ = tanh(W_c[Γ_r * c<t-1>, x<t>] + b_c)
@@ -42,17 +41,6 @@ def read(client, text, **more):
     answer = client.post("/api/cell/read", json={"cell": {"equations": text}, **more})
     assert answer.status_code == 200, answer.text
     return answer.json()
-
-
-def big(lines: int, seed: int = 0) -> str:
-    """A cell of many named values, each of which reads some of the last eight."""
-    draw, names, text = random.Random(seed), ["h"], ["def Big(x: hidden, h: hidden):"]
-    for k in range(lines):
-        a, b, c = (draw.choice(names[-8:]) for _ in range(3))
-        gate = f"{b} * sigmoid(W_{k} @ x + U_{k} @ {a} + b_{k})"
-        text.append(f"    v{k} = {draw.choice([gate, f'tanh({a} * {b} + {c})', f'{a} * {b} + (1 - {a}) * {c}'])}")
-        names.append(f"v{k}")
-    return "\n".join([*text, f"    return State(h={' + '.join(['x', *names[-8:]])})"])
 
 
 # --- the routes ------------------------------------------------------------------------------------
@@ -154,17 +142,12 @@ def test_a_large_cell_is_read_at_once_and_derived_on_request(client):
     assert {"backward", "gradients"} <= {f["part"] for f in whole["formulas"]}
 
 
-def test_two_hundred_nodes_are_read_while_one_types(client):
-    """The median, with room for slow machines; the aim of 150 ms for 95 in 100 is measured on a quiet one."""
-    texts = [big(36, seed) for seed in range(12)]
-    times = []
-    for text in texts:
-        start = time.perf_counter()
-        found = read(client, text)
-        times.append(time.perf_counter() - start)
+def test_a_cell_of_two_hundred_nodes_is_derived_as_it_is_read(client):
+    """How long that takes: `python -m benchmarks.waiting`."""
+    for seed in range(12):
+        found = read(client, big(36, seed))
         assert found["derived"]
         assert 100 <= found["nodes"] <= 220
-    assert statistics.median(times) < 0.6
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from urllib.parse import quote
 
 import pytest
@@ -72,17 +71,6 @@ def test_clipping_says_what_the_library_says(api: TestClient) -> None:
     assert told["plain"]["gradient"] == found.plain.gradient.tolist()
     assert told["clipped"]["applied"] == found.clipped.applied.tolist()
     assert max(told["clipped"]["applied"]) <= 0.5 * (1 + 1e-12)
-
-
-def test_the_slider_is_followed(api: TestClient) -> None:
-    """One answer in CPU time of this process, which does not depend on what else runs: the aim is 150 ms."""
-    answer(api, "gradients", radius=0.7)
-    spent = []
-    for k in range(5):
-        before = time.process_time()
-        answer(api, "gradients", radius=0.8 + k / 10)
-        spent.append(time.process_time() - before)
-    assert min(spent) < 0.3, spent  # twice the aim, for slower machines
 
 
 # --- pages
