@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import platform
 from collections.abc import Callable
 
 import pytest
@@ -226,6 +227,28 @@ def test_whole_is_split_anywhere_is_step_by_step(name: str, split: str, monkeypa
         found = check.errors(got, {"output": y, **end})
         shown("fused: whole = cut anywhere", name, (s.T, s.B, INPUT, s.units), "output", max(found.values()))
         assert max(found.values()) <= BOUND[torch.float64], cuts
+
+
+def denormals(x: Tensor) -> int:
+    return int(((x != 0) & (x.abs() < torch.finfo(x.dtype).smallest_normal)).sum())
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64", "aarch64"), reason="the mode is set there alone")
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_gradient_that_vanishes_becomes_zero_and_never_denormal(split: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Denormals cost many processors a hundred cycles each; torch outside of the kernel keeps them."""
+    use_split(monkeypatch, split)
+    graph = graph_of("gru")
+    case = drawn(graph, Shape(400, 30, 33))
+    case.grad_y[:, :-1] = 0
+    for final in case.grad_state.values():  # the last output alone is read
+        final.zero_()
+    want = check.gradients_by_autograd(graph, case, functools.partial(dispatch.scan, backend="reference"))
+    got = fused(graph, case)
+    assert denormals(want["dL/dx"]) > 1000
+    assert all(denormals(v) == 0 for v in got.values())
+    assert max(check.errors(got, want).values()) < BOUND[torch.float32]
+    assert denormals(torch.full((99,), 1e-39) * 1) == 99
 
 
 @pytest.mark.parametrize("name", CELLS)

@@ -218,6 +218,38 @@ template <class F> static void parallel(int n, F work) {
   gomp_parallel(Team<F>::entry, &team, (unsigned)n, 0);
 }
 
+// Denormal floats count as zero until the end of the scope: a gradient that vanishes over hundreds of steps becomes
+// denormal before it becomes zero, and many processors then need a hundred cycles for each operation.
+class FlushDenormals {
+#if defined(__SSE__)
+  typedef unsigned Mode;
+  static Mode read() { return __builtin_ia32_stmxcsr(); }
+  static void write(Mode mode) { __builtin_ia32_ldmxcsr(mode); }
+  static constexpr Mode FLUSH = 0x8040;  // results, operands
+#elif defined(__aarch64__)
+  typedef uint64_t Mode;
+  static Mode read() {
+    Mode mode;
+    asm volatile("mrs %0, fpcr" : "=r"(mode));
+    return mode;
+  }
+  static void write(Mode mode) { asm volatile("msr fpcr, %0" ::"r"(mode)); }
+  static constexpr Mode FLUSH = 1u << 24;
+#else
+  typedef int Mode;
+  static Mode read() { return 0; }
+  static void write(Mode) {}
+  static constexpr Mode FLUSH = 0;
+#endif
+  const Mode before = read();
+
+ public:
+  FlushDenormals() {
+    if (is_float) write(before | FLUSH);  // double is for checking
+  }
+  ~FlushDenormals() { write(before); }
+};
+
 // ---- one thread's work ------------------------------------------------------------------------------
 
 struct Place {  // a Desc with its addresses
@@ -592,6 +624,7 @@ extern "C" void rondo_run(const Program* program) {
   const Program& P = *program;
   Barrier barrier;
   parallel((int)P.threads, [&](int tid, int n, bool together) {
+    FlushDenormals flush;
     auto run = [&](int id, int members) {
       char* s = P.scratch + id * P.scratch_size;
       char* tile = s + view_bytes(P.nviews);
