@@ -318,6 +318,25 @@ def test_a_step_is_the_optimisers_formula(optimiser: str) -> None:
         state = loss.state.detach()
 
 
+@pytest.mark.parametrize("given", [False, True])
+def test_the_mean_of_what_is_not_met_fades_to_zero(given: bool) -> None:
+    """exp_avg <- 0.9 exp_avg is denormal after some 700 steps; inside a step that is zero. Outside nothing changes."""
+    torch.manual_seed(0)
+    model, x = Generator("gru-cho", SYMBOLS, 4, embed=3), torch.randint(0, SYMBOLS - 1, (2, 3))
+    progress, config = start(model, Config()), Config(window=3, steps=1100)
+    batch = dataclasses.replace(Batch(x, x), fresh=True)
+    torch.set_flush_denormal(given)
+    try:
+        unseen = dataclasses.replace(batch, x=torch.full((2, 3), SYMBOLS - 1))
+        list(fit(model, itertools.chain([unseen], itertools.repeat(batch, 1099)), config, progress))
+        assert bool((torch.full((9,), 1e-39) * 1).any()) != given
+    finally:
+        torch.set_flush_denormal(False)
+    mean = progress.optimiser.state[model.embedding.weight]["exp_avg"]
+    assert torch.equal(mean[SYMBOLS - 1], torch.zeros(3))
+    assert mean[: SYMBOLS - 1].abs().max() > 1e-30
+
+
 def test_learning_rate_rises_and_falls() -> None:
     progress = Progress(torch.optim.SGD([torch.zeros(1)], lr=1.0))
     config = Config(lr=2.0, warmup=10, steps=100, lr_last=0.1)

@@ -111,10 +111,22 @@ def timed(progress: Progress) -> Iterator[None]:
     progress.cpu += time.process_time() - cpu
 
 
+@contextlib.contextmanager
+def denormals_as_zero() -> Iterator[None]:
+    """Inside, this thread counts denormal floats as zero. Adam's running mean of the gradient of a symbol that is not
+    met fades into them after 700 steps and never comes out, which makes its step several times slower."""
+    before = not (torch.full((1,), 1e-39) * 1).any()  # torch has no name for the mode that is set
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
+
+
 def train_step(model: Model, batch: Batch, config: Config, progress: Progress) -> Record:
     """One window: gradients, clipping, one step of the optimiser."""
     before = progress.seconds
-    with timed(progress):
+    with timed(progress), denormals_as_zero():
         lr = learning_rate(config, progress) * window_share(batch, config)
         for g in progress.optimiser.param_groups:
             g["lr"] = lr
