@@ -240,7 +240,9 @@ def test_neurons_from_end_to_end(site: tuple[str, Browser]) -> None:
         expect(page.locator("#meaning")).to_contain_text("损失由")
         number = page.inner_text("#number")
         page.select_option("#name", "l0.c")
-        page.locator(".ranked-row", has_text="离上一个标点多远").locator("button").first.click()
+        best = page.locator(".ranked-row", has_text="离上一个标点多远").locator("button").first
+        expect(best.locator("b")).to_have_text("10")  # those of c, which replace those of h
+        best.click()
         expect(page.locator("#unit")).to_have_value("10")
         expect(page.locator("#number")).not_to_have_text(number)
         shot(page, "neurons-zh-desk-light")
