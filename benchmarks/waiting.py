@@ -44,6 +44,7 @@ def big(lines: int, seed: int = 0) -> str:
 
 
 def helped() -> float:
+    """Seconds of `rondo --help` in a fresh process."""
     before = os.times()
     subprocess.run([sys.executable, "-c", HELP], check=True, capture_output=True)
     after = os.times()
@@ -51,6 +52,7 @@ def helped() -> float:
 
 
 def imported() -> float:
+    """Seconds that `import rondo` takes after torch."""
     done = subprocess.run([sys.executable, "-c", IMPORT], check=True, capture_output=True, text=True)
     return float(done.stdout)
 

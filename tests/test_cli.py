@@ -35,8 +35,8 @@ HEAVY = {"torch", "numpy", "rich", "altair", "fastapi", "starlette", "pydantic",
 
 
 def test_help_loads_nothing_heavy() -> None:
-    help = "import rondo.cli\nsys.argv = ['rondo', '--help']\ntry: rondo.cli.main()\nexcept SystemExit: pass"
-    assert not loaded(help) & HEAVY
+    code = "import rondo.cli\nsys.argv = ['rondo', '--help']\ntry: rondo.cli.main()\nexcept SystemExit: pass"
+    assert not loaded(code) & HEAVY
 
 
 def test_import_loads_no_torch_compiler_or_plots() -> None:

@@ -62,7 +62,7 @@ def test_equals_the_reference(name: str, shape: Shape, monkeypatch: pytest.Monke
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("steps", [0, 1, 2, 13])  # of 17 rows 12 steps are read ahead; more steps stand above
+@pytest.mark.parametrize("steps", [0, 1, 2, 13])  # of 17 rows one thread reads 12 steps ahead; 37 stand above
 @pytest.mark.parametrize("name", CELLS)
 def test_full_grid(name: str, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     flags = itertools.product([False, True], repeat=3)

@@ -267,7 +267,7 @@ def test_work_ends_where_its_client_has_gone() -> None:
 # --- the page ---
 
 expect.set_options(timeout=60_000)  # a machine may be busy
-VIEWS = [("zh", "desk"), ("en", "phone")]
+VIEWS = [(lang, size) for lang in ("zh", "en") for size in ("desk", "phone")]
 
 
 def at(site: str, **state: Any) -> str:
